@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The generic netlink contract between the mptcpproxy module and user space.
+ *
+ * Everything is per network namespace: a request acts on the namespace of the
+ * socket that carries it. Commands that change something need CAP_NET_ADMIN in
+ * the user namespace that owns the network namespace.
+ *
+ *   MCP_CMD_UP	          SETTINGS...			start the MCP; -EEXIST if up
+ *   MCP_CMD_SET          SETTINGS... but PORT		change settings; -ENOENT if down
+ *   MCP_CMD_SHOW         -				reply: UP, VERSION, SETTINGS
+ *   MCP_CMD_DOWN         -				end every session, stop
+ *   MCP_CMD_ACL_ADD      ACL { FAMILY, ADDR, PREFIXLEN [, IFNAME] }
+ *   MCP_CMD_ACL_DEL      ACL { FAMILY, ADDR, PREFIXLEN [, IFNAME] }
+ *   MCP_CMD_ACL_FLUSH    -
+ *   MCP_CMD_ACL_GET      dump				each: ACL { ..., HITS }
+ *   MCP_CMD_SESSION_GET  dump				each: SESSION { ... }
+ *   MCP_CMD_SESSION_COUNT -				reply: COUNT { ... }
+ *   MCP_CMD_SESSION_FLUSH [SESSION_ID]			reset all sessions, or one
+ *   MCP_CMD_STATS_GET    dump				each: STAT { NAME, VALUE }
+ *   MCP_CMD_SESSION_EVENT multicast "session"		EVENT, SESSION { ... }
+ *
+ * The ACL exists whether the MCP is up or not, and outlives MCP_CMD_DOWN.
+ *
+ * All addresses are in network order, 4 or 16 octets as FAMILY says; ports are
+ * in network order; times are in milliseconds unless an attribute says else.
+ */
+#ifndef _UAPI_LINUX_MPTCPPROXY_H
+#define _UAPI_LINUX_MPTCPPROXY_H
+
+#define MCP_GENL_NAME		"mptcpproxy"
+#define MCP_GENL_VERSION	1
+#define MCP_GENL_MCGRP_SESSION	"session"
+
+#define MCP_DEFAULT_PORT	5124
+
+enum mcp_cmd {
+	MCP_CMD_UNSPEC,
+	MCP_CMD_UP,
+	MCP_CMD_SET,
+	MCP_CMD_SHOW,
+	MCP_CMD_DOWN,
+	MCP_CMD_ACL_ADD,
+	MCP_CMD_ACL_DEL,
+	MCP_CMD_ACL_FLUSH,
+	MCP_CMD_ACL_GET,
+	MCP_CMD_SESSION_GET,
+	MCP_CMD_SESSION_COUNT,
+	MCP_CMD_SESSION_FLUSH,
+	MCP_CMD_STATS_GET,
+	MCP_CMD_SESSION_EVENT,
+	__MCP_CMD_MAX,
+};
+#define MCP_CMD_MAX (__MCP_CMD_MAX - 1)
+
+/* Top level attributes. */
+enum mcp_attr {
+	MCP_A_UNSPEC,
+	MCP_A_VERSION,			/* string: version of the module */
+	MCP_A_UP,			/* u8: 1 if the MCP is up */
+	MCP_A_SETTINGS,			/* nest: enum mcp_setting_attr */
+	MCP_A_ACL,			/* nest: enum mcp_acl_attr */
+	MCP_A_SESSION,			/* nest: enum mcp_session_attr */
+	MCP_A_SESSION_ID,		/* u64: a session's SESSION_ID */
+	MCP_A_COUNT,			/* nest: enum mcp_count_attr */
+	MCP_A_STAT,			/* nest: enum mcp_stat_attr */
+	MCP_A_EVENT,			/* u8: enum mcp_event */
+	MCP_A_PAD,
+	__MCP_A_MAX,
+};
+#define MCP_A_MAX (__MCP_A_MAX - 1)
+
+/* MCP_A_SETTINGS. One that is absent keeps its value (its default in UP). */
+enum mcp_setting_attr {
+	MCP_S_UNSPEC,
+	MCP_S_PORT,			/* be16: default 5124; only in UP */
+	MCP_S_HANDSHAKE,		/* u8: enum mcp_handshake, default held */
+	MCP_S_HOLD_TIMEOUT,		/* u32 ms: 100 to 60000, default 2500 */
+	MCP_S_HOLD_EXPIRY,		/* u8: enum mcp_hold_expiry, default early */
+	MCP_S_ECHO,			/* u8 bool: default 1 */
+	MCP_S_REQUIRE_MPTCP,		/* u8 bool: default 1 */
+	MCP_S_LATE_REQUEST,		/* u8 bool: default 1 */
+	MCP_S_REQUEST_TIMEOUT,		/* u32 ms: 100 to 60000, default 5000 */
+	MCP_S_SYN_TIMEOUT,		/* u32 ms: 1000 to 300000, default 30000 */
+	MCP_S_COOKIE,			/* u8: enum mcp_cookie_mode, default off */
+	MCP_S_COOKIE_LIFETIME,		/* u32 s: 1 to 604800, default 3600: a key's time */
+	MCP_S_REFUSAL,			/* u8: enum mcp_refusal, default reset */
+	MCP_S_EST_IDLE,			/* u32 ms: established idle, default 7440000 */
+	MCP_S_TRANS_IDLE,		/* u32 ms: transitory, default 240000 */
+	MCP_S_I_KNOW,			/* flag: lets EST_IDLE and TRANS_IDLE go below RFC 5382 REQ-5 */
+	MCP_S_MAX_SESSIONS,		/* u32: default 1048576 */
+	MCP_S_MAX_HALF_OPEN,		/* u32: default 16384 */
+	MCP_S_MAX_HALF_OPEN_CLIENT,	/* u32: default 1024 */
+	MCP_S_SESSION_RATE,		/* u32 new sessions a second and client, default 1000; 0: no limit */
+	MCP_S_SESSION_BURST,		/* u32: default 2000 */
+	MCP_S_ERROR_RATE,		/* u32 Error TLVs a second and client, default 10 */
+	__MCP_S_MAX,
+};
+#define MCP_S_MAX (__MCP_S_MAX - 1)
+
+enum mcp_handshake { MCP_HANDSHAKE_HELD, MCP_HANDSHAKE_EARLY };
+enum mcp_hold_expiry { MCP_HOLD_EXPIRY_EARLY, MCP_HOLD_EXPIRY_REFUSE };
+enum mcp_cookie_mode { MCP_COOKIE_OFF, MCP_COOKIE_REQUIRED };
+/* What a client that policy refuses sees: a reset (or Error TLV), or nothing. */
+enum mcp_refusal { MCP_REFUSAL_RESET, MCP_REFUSAL_SILENT };
+
+/* MCP_A_ACL */
+enum mcp_acl_attr {
+	MCP_ACL_A_UNSPEC,
+	MCP_ACL_A_FAMILY,		/* u16: AF_INET or AF_INET6 */
+	MCP_ACL_A_ADDR,			/* 4 or 16 octets; host bits zero */
+	MCP_ACL_A_PREFIXLEN,		/* u8 */
+	MCP_ACL_A_IFNAME,		/* string: ingress interface; absent: any */
+	MCP_ACL_A_HITS,			/* u64: sessions let in by this entry */
+	MCP_ACL_A_PAD,
+	__MCP_ACL_A_MAX,
+};
+#define MCP_ACL_A_MAX (__MCP_ACL_A_MAX - 1)
+
+/* MCP_A_SESSION */
+enum mcp_session_attr {
+	MCP_SESSION_A_UNSPEC,
+	MCP_SESSION_A_ID,		/* u64: unique in the namespace */
+	MCP_SESSION_A_CLIENT,		/* nest: enum mcp_endpoint_attr */
+	MCP_SESSION_A_MCP,		/* nest: the MCP's end of the upstream connection */
+	MCP_SESSION_A_SERVER,		/* nest; absent until a late request is complete */
+	MCP_SESSION_A_EXTERNAL,		/* nest: the MCP's end downstream; absent before the dial */
+	MCP_SESSION_A_STATE,		/* u8: enum mcp_state (RFC 6146) */
+	MCP_SESSION_A_CODEC,		/* u8: enum mcp_codec */
+	MCP_SESSION_A_UPSTREAM,		/* u8: enum mcp_upstream_kind */
+	MCP_SESSION_A_SUBFLOWS,		/* u8: MPTCP subflows upstream, when known */
+	MCP_SESSION_A_AGE,		/* u64 ms */
+	MCP_SESSION_A_BYTES_UP,		/* u64: client to server, early data included */
+	MCP_SESSION_A_BYTES_DOWN,	/* u64: server to client */
+	MCP_SESSION_A_END,		/* u8: enum mcp_end; only in EVENT_END */
+	MCP_SESSION_A_PAD,
+	__MCP_SESSION_A_MAX,
+};
+#define MCP_SESSION_A_MAX (__MCP_SESSION_A_MAX - 1)
+
+enum mcp_endpoint_attr {
+	MCP_ENDPOINT_A_UNSPEC,
+	MCP_ENDPOINT_A_FAMILY,		/* u16: AF_INET or AF_INET6 */
+	MCP_ENDPOINT_A_ADDR,		/* 4 or 16 octets */
+	MCP_ENDPOINT_A_PORT,		/* be16 */
+	__MCP_ENDPOINT_A_MAX,
+};
+#define MCP_ENDPOINT_A_MAX (__MCP_ENDPOINT_A_MAX - 1)
+
+/* RFC 6146 section 3.5.2.2; INTERNAL is the client's side. */
+enum mcp_state {
+	MCP_STATE_CLOSED,
+	MCP_STATE_INTERNAL_INIT,
+	MCP_STATE_EXTERNAL_INIT,
+	MCP_STATE_ESTABLISHED,
+	MCP_STATE_INTERNAL_FIN,
+	MCP_STATE_EXTERNAL_FIN,
+	MCP_STATE_BOTH_FIN,
+	MCP_STATE_TRANS,
+	__MCP_STATE_COUNT,
+};
+
+enum mcp_codec {
+	MCP_CODEC_NONE,
+	MCP_CODEC_MP_CONVERT,
+	MCP_CODEC_CONVERT,
+};
+
+enum mcp_upstream_kind {
+	MCP_UPSTREAM_PENDING,		/* the client's SYN is not answered yet */
+	MCP_UPSTREAM_MPTCP,
+	MCP_UPSTREAM_FALLBACK,		/* began as MPTCP, fell back to TCP */
+	MCP_UPSTREAM_TCP,
+};
+
+/* Why a session ended. */
+enum mcp_end {
+	MCP_END_NONE,
+	MCP_END_CLOSED,			/* FIN from both sides */
+	MCP_END_CLIENT_RESET,
+	MCP_END_SERVER_RESET,
+	MCP_END_REFUSED,		/* the server answered RST */
+	MCP_END_UNREACHABLE,		/* a hard ICMP error, or no route */
+	MCP_END_SYN_TIMEOUT,		/* the server was silent */
+	MCP_END_HOLD_EXPIRED,		/* hold-expiry refuse */
+	MCP_END_CLIENT_GONE,		/* the client never completed its handshake */
+	MCP_END_BAD_REQUEST,		/* late request malformed, refused or incomplete */
+	MCP_END_ERROR_SENT,		/* an Error TLV was all there was to say */
+	MCP_END_IDLE,
+	MCP_END_FLUSHED,
+	MCP_END_DOWN,			/* MCP_CMD_DOWN, namespace or module gone */
+	MCP_END_NO_RESOURCES,
+	__MCP_END_COUNT,
+};
+
+enum mcp_event {
+	MCP_EVENT_NEW,			/* a request was taken, the server is dialled */
+	MCP_EVENT_BOUND,		/* upstream and downstream are bound */
+	MCP_EVENT_END,
+};
+
+/* MCP_A_COUNT */
+enum mcp_count_attr {
+	MCP_COUNT_A_UNSPEC,
+	MCP_COUNT_A_TOTAL,		/* u32 */
+	MCP_COUNT_A_HALF_OPEN,		/* u32: not bound yet */
+	MCP_COUNT_A_CLIENTS,		/* u32: client addresses with a session */
+	__MCP_COUNT_A_MAX,
+};
+#define MCP_COUNT_A_MAX (__MCP_COUNT_A_MAX - 1)
+
+/* MCP_A_STAT: the module names its counters; see mptcpproxyctl(8). */
+enum mcp_stat_attr {
+	MCP_STAT_A_UNSPEC,
+	MCP_STAT_A_NAME,		/* string */
+	MCP_STAT_A_VALUE,		/* u64 */
+	MCP_STAT_A_PAD,
+	__MCP_STAT_A_MAX,
+};
+#define MCP_STAT_A_MAX (__MCP_STAT_A_MAX - 1)
+
+#endif /* _UAPI_LINUX_MPTCPPROXY_H */
