@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * TCP options of a SYN or SYN/ACK, MPTCP's included (RFC 8684). Pure: compiles
+ * in user space too.
+ */
+#ifndef MCP_TCPOPT_H
+#define MCP_TCPOPT_H
+
+#include "endpoint.h"
+
+#define MCP_TCPOPT_MAX		40	/* octets of options in a TCP header */
+/* Subtype of MP_PREFER_PROXY: private use in RFC 8684. */
+#define MCP_SUBTYPE_PREFER_PROXY 0xF
+
+enum mcp_tcpopt_kind {
+	MCP_TCPOPT_EOL = 0,
+	MCP_TCPOPT_NOP = 1,
+	MCP_TCPOPT_MSS = 2,
+	MCP_TCPOPT_WSCALE = 3,
+	MCP_TCPOPT_SACK_PERM = 4,
+	MCP_TCPOPT_SACK = 5,
+	MCP_TCPOPT_TIMESTAMP = 8,
+	MCP_TCPOPT_AO = 29,
+	MCP_TCPOPT_MPTCP = 30,
+	MCP_TCPOPT_TFO = 34,
+};
+
+/**
+ * struct mcp_tcpopt - what a SYN's or SYN/ACK's options say
+ * @mss:	Maximum Segment Size, 0 if absent
+ * @wscale:	window scale, valid if @has_wscale; at most 14 (RFC 7323)
+ * @tsval:	timestamp value, valid if @has_ts
+ * @tsecr:	timestamp echo reply, valid if @has_ts
+ * @mp_capable:	MP_CAPABLE of version 1 is there
+ * @mp_join:	MP_JOIN is there
+ * @mp_prefer_proxy: MP_PREFER_PROXY is there
+ * @mp_flags:	flags octet of MP_CAPABLE (A, B, C, ... H)
+ * @has_key:	MP_CAPABLE carries the sender's key
+ * @key:	that key, network order
+ * @token:	receiver's token of an MP_JOIN SYN, network order
+ * @has_tfo:	a Fast Open option is there (kind 34)
+ * @malformed:	a length that runs out of the header or below 2: what came
+ *		before it holds
+ */
+struct mcp_tcpopt {
+	__u16 mss;
+	__u8 wscale;
+	__u8 mp_flags;
+	bool has_wscale;
+	bool sack_perm;
+	bool has_ts;
+	bool mp_capable;
+	bool mp_join;
+	bool mp_prefer_proxy;
+	bool has_key;
+	bool has_tfo;
+	bool malformed;
+	__u32 tsval;
+	__u32 tsecr;
+	__be32 token;
+	__be64 key;
+};
+
+void mcp_tcpopt_parse(const __u8 *options, size_t len, struct mcp_tcpopt *opt);
+
+#endif /* MCP_TCPOPT_H */
