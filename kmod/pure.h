@@ -15,8 +15,9 @@
 #include <linux/errno.h>
 #include <linux/socket.h>
 #include <linux/string.h>
+#include <linux/version.h>
 #include <asm/byteorder.h>
-#if __has_include(<linux/unaligned.h>)	/* since 6.12 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #include <linux/unaligned.h>
 #else
 #include <asm/unaligned.h>
