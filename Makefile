@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The module mptcpproxy, the tool mptcpproxyctl, and their tests.
+# `make help` lists what there is.
+
+VERSION	:= $(shell cat $(CURDIR)/VERSION)
+
+# The kernel to build for: the running one, or else the newest installed.
+KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -Vr))
+
+PREFIX	?= /usr
+DESTDIR	?=
+MANDIR	?= $(PREFIX)/share/man
+COMPDIR	?= $(PREFIX)/share/bash-completion/completions
+DKMSSRC	:= /usr/src/mptcpproxy-$(VERSION)
+
+# Its `uname -r`. Debian's include/config/kernel.release has another number.
+RELEASE	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
+	'$(KDIR)/include/generated/utsrelease.h')
+
+# The machine: make vm KERNEL=debug T=relay
+KERNEL	?= 6.12
+T	?=
+
+BUILD	:= $(CURDIR)/build
+# What the module is made of, and what DKMS needs of it.
+SOURCES	:= Kbuild VERSION kmod include
+
+.PHONY: all
+all: module tool		## module for KDIR and tool (default)
+
+# ---------------------------------------------------------------- building
+
+# Each kernel has a directory of its own, build/RELEASE, populated with
+# links to the sources: no object lies among the sources, and nothing is
+# built twice. The lock is for two machines that start at once.
+.PHONY: module
+module:				## build/RELEASE/mptcpproxy.ko, for KDIR
+	@test -n '$(KDIR)' || \
+		{ echo 'no kernel headers found: run scripts/deps' >&2; exit 1; }
+	@dir='$(BUILD)/$(RELEASE)' && mkdir -p "$$dir" && \
+	exec 9>"$$dir/.lock" && flock 9 && \
+	find "$$dir" -xtype l -delete && \
+	cp -rsn $(addprefix '$(CURDIR)'/,$(SOURCES)) "$$dir/" && \
+	$(MAKE) -C '$(KDIR)' M="$$dir" $(KFLAGS) modules 9>&-
+
+.PHONY: tool
+tool:				## build/mptcpproxyctl
+	@mkdir -p '$(BUILD)'
+	@flock '$(BUILD)/.tool.lock' $(MAKE) -C userspace all
+
+# ----------------------------------------------------------------- running
+
+.PHONY: demo
+demo:				## a download over two paths, in one machine
+	scripts/deps
+	scripts/demo
+
+.PHONY: check
+check:				## every test on every kernel
+	scripts/deps
+	scripts/check
+
+.PHONY: bench
+bench:				## throughput and set-up rate, into docs/
+	scripts/deps
+	tests/bench/run
+
+.PHONY: lint
+lint:				## style and static checks
+	scripts/lint
+
+.PHONY: vm
+vm:				## scenarios named T on KERNEL: 6.12, 6.1, debug
+	tests/vm/run --kernel '$(KERNEL)' \
+		pytest -ra tests/vm/scenarios $(if $(T),-k '$(T)')
+
+# -------------------------------------------------------------- installing
+
+.PHONY: install
+install: module install-tool	## module, tool, man pages, completion
+	$(MAKE) -C '$(KDIR)' M='$(BUILD)/$(RELEASE)' modules_install \
+		$(if $(DESTDIR),INSTALL_MOD_PATH='$(abspath $(DESTDIR))')
+	$(if $(DESTDIR),,depmod '$(RELEASE)')
+
+.PHONY: install-tool
+install-tool: tool
+	install -D -m 0755 build/mptcpproxyctl \
+		'$(DESTDIR)$(PREFIX)/sbin/mptcpproxyctl'
+	install -D -m 0644 docs/mptcpproxyctl.8 \
+		'$(DESTDIR)$(MANDIR)/man8/mptcpproxyctl.8'
+	install -D -m 0644 userspace/completion/mptcpproxyctl \
+		'$(DESTDIR)$(COMPDIR)/mptcpproxyctl'
+
+.PHONY: dkms-source
+dkms-source:
+	rm -rf '$(DESTDIR)$(DKMSSRC)'
+	install -d '$(DESTDIR)$(DKMSSRC)'
+	cp -r $(SOURCES) LICENSE '$(DESTDIR)$(DKMSSRC)/'
+	sed 's/@VERSION@/$(VERSION)/' dkms.conf >'$(DESTDIR)$(DKMSSRC)/dkms.conf'
+
+.PHONY: dkms-install
+dkms-install: dkms-source install-tool	## as install, rebuilt for each new kernel
+	$(if $(DESTDIR),,dkms install --force 'mptcpproxy/$(VERSION)')
+
+.PHONY: clean
+clean:				## remove build/
+	rm -rf '$(BUILD)'
+
+.PHONY: help
+help:				## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
