@@ -322,7 +322,7 @@ static enum mcp_decode convert_decode(const __u8 *data, size_t len,
  * Which addresses may be named is not looked at: see mcp_endpoint_forbidden().
  *
  * Whoever reads a stream starts with 4 octets, and when told MORE reads up to
- * @req->need and calls again with everything from the start: at most five calls.
+ * @req->need and calls again with everything from the start: at most six calls.
  *
  * Context: any; does not allocate; time bounded by MCP_REQUEST_MAX octets.
  * Return: enum mcp_decode.

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "suites.h"
+
+kunit_test_suites(&mcp_convert_suite,
+		  &mcp_tcpopt_suite,
+		  &mcp_behave_suite);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The KUnit suites of the module. Each stands in the file that is named after
+ * what it tests; suites.c hands them to KUnit, which runs them when the module
+ * is loaded.
+ */
+#ifndef MCP_TESTS_SUITES_H
+#define MCP_TESTS_SUITES_H
+
+#include <kunit/test.h>
+
+extern struct kunit_suite mcp_convert_suite;
+extern struct kunit_suite mcp_tcpopt_suite;
+extern struct kunit_suite mcp_behave_suite;
+
+#endif /* MCP_TESTS_SUITES_H */
