@@ -9,10 +9,7 @@ VERSION	:= $(shell cat $(CURDIR)/VERSION)
 KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -Vr))
 
-PREFIX	?= /usr
 DESTDIR	?=
-MANDIR	?= $(PREFIX)/share/man
-COMPDIR	?= $(PREFIX)/share/bash-completion/completions
 DKMSSRC	:= /usr/src/mptcpproxy-$(VERSION)
 
 # Its `uname -r`. Debian's include/config/kernel.release has another number.
@@ -86,12 +83,7 @@ install: module install-tool	## module, tool, man pages, completion
 
 .PHONY: install-tool
 install-tool: tool
-	install -D -m 0755 build/mptcpproxyctl \
-		'$(DESTDIR)$(PREFIX)/sbin/mptcpproxyctl'
-	install -D -m 0644 docs/mptcpproxyctl.8 \
-		'$(DESTDIR)$(MANDIR)/man8/mptcpproxyctl.8'
-	install -D -m 0644 userspace/completion/mptcpproxyctl \
-		'$(DESTDIR)$(COMPDIR)/mptcpproxyctl'
+	$(MAKE) -C userspace install
 
 .PHONY: dkms-source
 dkms-source:
