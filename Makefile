@@ -20,7 +20,7 @@ RELEASE	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 KERNEL	?= 6.12
 T	?=
 
-BUILD	:= $(CURDIR)/build
+BUILD	?= $(CURDIR)/build
 # What the module is made of, and what DKMS needs of it.
 SOURCES	:= Kbuild VERSION kmod include
 
