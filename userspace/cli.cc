@@ -87,7 +87,8 @@ Result<Choice> choose(Words& words)
 
     if (words.empty())
         return usage_error("no object named: run 'mptcpproxyctl help'");
-    if (is_help(words.peek())) {
+    const bool only_help = is_help(words.peek()); // "help", or "help mcp"
+    if (only_help) {
         words.next();
         if (words.empty())
             return choice;
@@ -98,7 +99,7 @@ Result<Choice> choose(Words& words)
         return object.error();
     choice.object = *object;
 
-    if (words.asks_for_help())
+    if (only_help || words.asks_for_help())
         return choice;
     if (words.empty()) {
         choice.command = &choice.object->commands.front();
@@ -160,7 +161,8 @@ Status execute(Words& words, Output& output)
     Status status = choice->command->run(words, output);
     if (!status)
         return with_help(std::move(status.error()), fmt::format("{} ", choice->object->word));
-    return output.finish();
+    output.finish();
+    return {};
 }
 
 } // namespace mcp

@@ -79,6 +79,8 @@ int main(int argc, char** argv)
 
     try {
         status = run(argc, argv);
+        if (status)
+            status = flush_stdout();
     } catch (const std::exception& problem) {
         status = failure(problem.what());
     }

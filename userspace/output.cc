@@ -26,6 +26,13 @@ void complain(std::string_view message)
     fmt::print(stderr, "mptcpproxyctl: {}\n", message);
 }
 
+Status flush_stdout()
+{
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+        return failure(fmt::format("cannot write: {}", strerror(errno)));
+    return {};
+}
+
 void Output::row(const Json& object)
 {
     const std::string text = dump(object, pretty_ ? 4 : -1);
@@ -46,13 +53,10 @@ void Output::line(std::string_view text)
         std::fflush(stdout);
 }
 
-Status Output::finish()
+void Output::finish()
 {
     if (json_ && !streaming_)
         fmt::print("{}{}]\n", rows_ == 0 ? "[" : "", pretty_ && rows_ > 0 ? "\n" : "");
-    if (std::fflush(stdout) != 0 || std::ferror(stdout))
-        return failure(fmt::format("cannot write: {}", strerror(errno)));
-    return {};
 }
 
 } // namespace mcp

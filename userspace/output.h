@@ -15,6 +15,9 @@ using Json = nlohmann::ordered_json;
 // Says something to the user on stderr, in one line.
 void complain(std::string_view message);
 
+// Whether everything said on stdout so far could be written.
+Status flush_stdout();
+
 // Prints what a command found on stdout: lines of text, or one JSON array with
 // an object for each. Rows go out as they come, so a million of them need no
 // memory. The array is closed by finish().
@@ -31,8 +34,8 @@ public:
     void row(const Json& object);
     void line(std::string_view text);
 
-    // Closes the array if JSON is wanted, and tells whether all was written.
-    Status finish();
+    // Closes the array, if there is one.
+    void finish();
 
 private:
     bool json_;
