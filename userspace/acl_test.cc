@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "acl.h"
+
+#include <catch2/catch.hpp>
+#include <linux/mptcpproxy.h>
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
+
+using namespace mcp;
+
+namespace {
+
+Result<std::vector<AclEntry>> parse(std::vector<std::string> list)
+{
+    Words words(list);
+
+    return parse_acl(words);
+}
+
+} // namespace
+
+TEST_CASE("ACL entries survive the way to the kernel and back")
+{
+    const std::pair<std::vector<std::string>, const char*> good[] = {
+        {{"192.0.2.0/24"}, "192.0.2.0/24"},
+        {{"192.0.2.1"}, "192.0.2.1/32"},
+        {{"2001:db8::/32", "dev", "eth0"}, "2001:db8::/32 dev eth0"},
+        {{"10.0.0.0/8", "d", "fifteen-letters"}, "10.0.0.0/8 dev fifteen-letters"},
+    };
+    for (const auto& [list, text] : good) {
+        INFO(text);
+        const auto entries = parse(list);
+        REQUIRE(entries);
+        REQUIRE(entries->size() == 1);
+
+        Message message(0x20, MCP_CMD_ACL_ADD, MCP_GENL_VERSION);
+        put_acl(message, entries->front());
+        const auto back = decode_acl(message.header());
+        REQUIRE(back);
+        CHECK(*back == entries->front());
+        CHECK(format_acl(*back) == text);
+    }
+}
+
+TEST_CASE("all is both families")
+{
+    for (const char* word : {"all", "any", "default"}) {
+        const auto entries = parse({word, "dev", "lan0"});
+        REQUIRE(entries);
+        REQUIRE(entries->size() == 2);
+        CHECK(format_acl((*entries)[0]) == "0.0.0.0/0 dev lan0");
+        CHECK(format_acl((*entries)[1]) == "::/0 dev lan0");
+    }
+}
+
+TEST_CASE("ACL words that are wrong")
+{
+    const std::vector<std::vector<std::string>> bad = {
+        {},
+        {"dev", "eth0"},
+        {"192.0.2.1/24"},
+        {"192.0.2.0/24", "dev"},
+        {"192.0.2.0/24", "dev", ""},
+        {"192.0.2.0/24", "dev", "sixteen-letters-"},
+        {"192.0.2.0/24", "eth0"},
+        {"192.0.2.0/24", "dev", "eth0", "eth1"},
+    };
+    for (const auto& list : bad) {
+        const auto entries = parse(list);
+        REQUIRE_FALSE(entries);
+        CHECK(entries.error().status == Exit::usage);
+    }
+}
+
+TEST_CASE("ACL entries from the kernel")
+{
+    const auto decoded = [](auto fill) {
+        Message message(0x20, MCP_CMD_ACL_GET, MCP_GENL_VERSION);
+        {
+            const Message::Nest nest(message, MCP_A_ACL);
+            fill(message);
+        }
+        return decode_acl(message.header());
+    };
+    const uint8_t octets[4] = {192, 0, 2, 0};
+
+    const auto entry = decoded([&](Message& message) {
+        message.put_u16(MCP_ACL_A_FAMILY, AF_INET);
+        message.put_bytes(MCP_ACL_A_ADDR, octets);
+        message.put_u8(MCP_ACL_A_PREFIXLEN, 24);
+        message.put_u64(MCP_ACL_A_HITS, 12);
+    });
+    REQUIRE(entry);
+    CHECK(format_acl(*entry) == "192.0.2.0/24 hits 12");
+    CHECK(acl_json(*entry) == Json{{"prefix", "192.0.2.0/24"}, {"hits", 12}});
+
+    CHECK_FALSE(decoded([](Message&) {}));
+    CHECK_FALSE(decoded([&](Message& message) {
+        message.put_u16(MCP_ACL_A_FAMILY, AF_INET6);
+        message.put_bytes(MCP_ACL_A_ADDR, octets);
+        message.put_u8(MCP_ACL_A_PREFIXLEN, 24);
+    }));
+    CHECK_FALSE(decoded([&](Message& message) {
+        message.put_u16(MCP_ACL_A_FAMILY, AF_INET);
+        message.put_bytes(MCP_ACL_A_ADDR, octets);
+        message.put_u8(MCP_ACL_A_PREFIXLEN, 33);
+    }));
+}
