@@ -17,10 +17,10 @@ struct Event {
 };
 
 constexpr Event events[] = {
-    {MCP_EV_INTERNAL_SYN, Internal, Syn},     {MCP_EV_INTERNAL_FIN, Internal, Fin},
-    {MCP_EV_INTERNAL_RST, Internal, Rst},     {MCP_EV_INTERNAL_OTHER, Internal, Other},
-    {MCP_EV_EXTERNAL_SYN, External, Syn},     {MCP_EV_EXTERNAL_FIN, External, Fin},
-    {MCP_EV_EXTERNAL_RST, External, Rst},     {MCP_EV_EXTERNAL_OTHER, External, Other},
+    {MCP_EV_INTERNAL_SYN, Internal, Syn}, {MCP_EV_INTERNAL_FIN, Internal, Fin},
+    {MCP_EV_INTERNAL_RST, Internal, Rst}, {MCP_EV_INTERNAL_OTHER, Internal, Other},
+    {MCP_EV_EXTERNAL_SYN, External, Syn}, {MCP_EV_EXTERNAL_FIN, External, Fin},
+    {MCP_EV_EXTERNAL_RST, External, Rst}, {MCP_EV_EXTERNAL_OTHER, External, Other},
 };
 
 struct Want {
@@ -42,8 +42,8 @@ Want packet_rule(mcp_state state, Side side, Segment segment)
         return {MCP_STATE_EXTERNAL_INIT, MCP_TIMER_INCOMING_SYN, MCP_ACTION_HOLD};
 
     // "a SYN from the other side": both sides' SYNs were seen.
-    if ((state == MCP_STATE_INTERNAL_INIT && side == External && segment == Syn)
-        || (state == MCP_STATE_EXTERNAL_INIT && side == Internal && segment == Syn))
+    if ((state == MCP_STATE_INTERNAL_INIT && side == External && segment == Syn) ||
+        (state == MCP_STATE_EXTERNAL_INIT && side == Internal && segment == Syn))
         return {MCP_STATE_ESTABLISHED, MCP_TIMER_ESTABLISHED, MCP_ACTION_FORWARD};
     // The client asks again; the server asking again is still held.
     if (state == MCP_STATE_INTERNAL_INIT && segment == Syn)
@@ -55,13 +55,11 @@ Want packet_rule(mcp_state state, Side side, Segment segment)
 
     // "All packets are translated and forwarded."
     if (state == MCP_STATE_BOTH_FIN)
-        return {state, segment == Rst ? MCP_TIMER_KEEP : MCP_TIMER_TRANSITORY,
-                MCP_ACTION_FORWARD};
+        return {state, segment == Rst ? MCP_TIMER_KEEP : MCP_TIMER_TRANSITORY, MCP_ACTION_FORWARD};
 
     // An RST waits four minutes, and another one does not wait longer.
     if (segment == Rst)
-        return {MCP_STATE_TRANS,
-                state == MCP_STATE_TRANS ? MCP_TIMER_KEEP : MCP_TIMER_TRANSITORY,
+        return {MCP_STATE_TRANS, state == MCP_STATE_TRANS ? MCP_TIMER_KEEP : MCP_TIMER_TRANSITORY,
                 MCP_ACTION_FORWARD};
     // "a packet other than a RST": the connection is alive.
     if (state == MCP_STATE_TRANS)
@@ -72,8 +70,8 @@ Want packet_rule(mcp_state state, Side side, Segment segment)
         bool external = state == MCP_STATE_EXTERNAL_FIN || side == External;
         if (internal && external)
             return {MCP_STATE_BOTH_FIN, MCP_TIMER_TRANSITORY, MCP_ACTION_FORWARD};
-        return {internal ? MCP_STATE_INTERNAL_FIN : MCP_STATE_EXTERNAL_FIN,
-                MCP_TIMER_ESTABLISHED, MCP_ACTION_FORWARD};
+        return {internal ? MCP_STATE_INTERNAL_FIN : MCP_STATE_EXTERNAL_FIN, MCP_TIMER_ESTABLISHED,
+                MCP_ACTION_FORWARD};
     }
     return {state, MCP_TIMER_ESTABLISHED, MCP_ACTION_FORWARD};
 }
@@ -164,8 +162,8 @@ TEST_CASE("behave: invariants", "[behave]")
                 mcp_transition next =
                     mcp_behave(state, static_cast<mcp_event_kind>(event), outbound_only);
                 INFO(mcp_state_name(state) << ", event " << event);
-                bool ends = next.action == MCP_ACTION_DELETE
-                            || next.action == MCP_ACTION_UNREACHABLE;
+                bool ends =
+                    next.action == MCP_ACTION_DELETE || next.action == MCP_ACTION_UNREACHABLE;
                 bool expiry = event == MCP_EV_EXPIRY;
 
                 REQUIRE(next.state < __MCP_STATE_COUNT);
@@ -180,9 +178,9 @@ TEST_CASE("behave: invariants", "[behave]")
                 if (expiry)
                     CHECK(next.timer != MCP_TIMER_KEEP);
                 if (next.timer == MCP_TIMER_ESTABLISHED)
-                    CHECK((next.state == MCP_STATE_ESTABLISHED
-                           || next.state == MCP_STATE_INTERNAL_FIN
-                           || next.state == MCP_STATE_EXTERNAL_FIN));
+                    CHECK((next.state == MCP_STATE_ESTABLISHED ||
+                           next.state == MCP_STATE_INTERNAL_FIN ||
+                           next.state == MCP_STATE_EXTERNAL_FIN));
                 if (next.timer == MCP_TIMER_INCOMING_SYN)
                     CHECK(next.action == MCP_ACTION_HOLD);
                 // No session goes back to an opening state.
@@ -193,8 +191,8 @@ TEST_CASE("behave: invariants", "[behave]")
                 // RFC 7857 section 2.2: a session's RST is passed on.
                 if (event == MCP_EV_INTERNAL_RST || event == MCP_EV_EXTERNAL_RST)
                     CHECK((next.action == MCP_ACTION_FORWARD) == (state != MCP_STATE_CLOSED));
-                CHECK((next.action == MCP_ACTION_PROBE)
-                      == (expiry && state == MCP_STATE_ESTABLISHED));
+                CHECK((next.action == MCP_ACTION_PROBE) ==
+                      (expiry && state == MCP_STATE_ESTABLISHED));
             }
         });
     }
@@ -243,8 +241,8 @@ TEST_CASE("behave: both sides are treated alike once established", "[behave]")
 
 TEST_CASE("behave: what does not exist", "[behave]")
 {
-    mcp_transition next = mcp_behave(static_cast<mcp_state>(__MCP_STATE_COUNT),
-                                     MCP_EV_EXPIRY, false);
+    mcp_transition next =
+        mcp_behave(static_cast<mcp_state>(__MCP_STATE_COUNT), MCP_EV_EXPIRY, false);
     CHECK(next.action == MCP_ACTION_DROP);
     CHECK(next.timer == MCP_TIMER_KEEP);
     next = mcp_behave(MCP_STATE_TRANS, __MCP_EV_COUNT, false);

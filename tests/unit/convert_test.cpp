@@ -197,8 +197,8 @@ TEST_CASE("convert: one element, every length and all flags", "[convert]")
                 CHECK(verdict == MCP_DECODE_OK);
                 CHECK(req.len == data.size());
                 CHECK(req.server.family == (length >= 20 ? AF_INET6 : AF_INET));
-                CHECK(ntohs(req.server.port)
-                      == (length == 10 || length == 22 ? 0x1111 : MCP_VECTOR_SYN_PORT));
+                CHECK(ntohs(req.server.port) ==
+                      (length == 10 || length == 22 ? 0x1111 : MCP_VECTOR_SYN_PORT));
             }
         }
     }
@@ -242,8 +242,8 @@ TEST_CASE("convert: reserved bits are ignored", "[convert]")
         mcp_request req;
         mcp_request plain;
         mcp_decode verdict = decode(element(0, 8, static_cast<__u16>(flags)), req);
-        if (verdict != decode(element(0, 8, flags & 3), plain)
-            || memcmp(&req, &plain, sizeof(req)) != 0)
+        if (verdict != decode(element(0, 8, flags & 3), plain) ||
+            memcmp(&req, &plain, sizeof(req)) != 0)
             FAIL("flags " << flags);
     }
     SUCCEED();
@@ -254,8 +254,8 @@ TEST_CASE("convert: element types", "[convert]")
     for (unsigned type = 0; type < 256; type++) {
         INFO(type);
         mcp_request req;
-        CHECK(decode(element(static_cast<__u8>(type), 8, 1), req)
-              == (type ? MCP_DECODE_RESET : MCP_DECODE_OK));
+        CHECK(decode(element(static_cast<__u8>(type), 8, 1), req) ==
+              (type ? MCP_DECODE_RESET : MCP_DECODE_OK));
     }
 }
 

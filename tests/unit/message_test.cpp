@@ -12,8 +12,7 @@ namespace {
 /// A message in a block of exactly @size octets.
 class Message {
 public:
-    explicit Message(size_t size = MCP_CONVERT_MAX)
-        : block_(std::make_unique<__u8[]>(size))
+    explicit Message(size_t size = MCP_CONVERT_MAX) : block_(std::make_unique<__u8[]>(size))
     {
         memset(block_.get(), 0xa5, size);
         mcp_message_begin(&msg, block_.get(), size);
@@ -56,14 +55,14 @@ TEST_CASE("message: MP_CONVERT, to the octet", "[message]")
 
     int len = mcp_mp_convert_encode(buf.data(), buf.size(), &server, nullptr);
     REQUIRE(len == 16);
-    CHECK(octets(buf.data(), 16)
-          == TEXT("\xfa\xa8\xfa\xa8\x00\x0a\x00\x01" SERVER4 "\x00\x50\x00\x00"));
+    CHECK(octets(buf.data(), 16) ==
+          TEXT("\xfa\xa8\xfa\xa8\x00\x0a\x00\x01" SERVER4 "\x00\x50\x00\x00"));
 
     len = mcp_mp_convert_encode(buf.data(), buf.size(), &server, &origin);
     REQUIRE(len == 40);
-    CHECK(octets(buf.data(), 40)
-          == TEXT("\xfa\xa8\xfa\xa8\x00\x0a\x00\x00" SERVER4 "\x00\x50\x00\x00"
-                  "\xfa\xa8\xfa\xa8\x00\x14\x00\x03" CLIENT6));
+    CHECK(octets(buf.data(), 40) == TEXT("\xfa\xa8\xfa\xa8\x00\x0a\x00\x00" SERVER4
+                                         "\x00\x50\x00\x00"
+                                         "\xfa\xa8\xfa\xa8\x00\x14\x00\x03" CLIENT6));
 
     server.family = 0;
     CHECK(mcp_mp_convert_encode(buf.data(), buf.size(), &server, nullptr) == -EINVAL);
@@ -102,9 +101,10 @@ TEST_CASE("message: Connect, Info and Cookie, to the octet", "[message]")
     mcp_message_info(&m.msg);
     mcp_message_connect(&m.msg, &server, OCTETS("\x1e\x02\x22\x02\x04\x02"), 6);
     mcp_message_cookie(&m.msg, OCTETS("cookie!!"), 8);
-    CHECK(m.end()
-          == TEXT("\x01\x0c\x22\x63" INFO_TLV CONNECT4_WITH("\x07") "\x1e\x02\x22\x02"
-                  "\x04\x02\x00\x00" "\x16\x03\x00\x00" "cookie!!"));
+    CHECK(m.end() == TEXT("\x01\x0c\x22\x63" INFO_TLV CONNECT4_WITH("\x07") "\x1e\x02\x22\x02"
+                                                                            "\x04\x02\x00\x00"
+                                                                            "\x16\x03\x00\x00"
+                                                                            "cookie!!"));
 }
 
 TEST_CASE("message: requests there and back", "[message]")
@@ -137,16 +137,20 @@ TEST_CASE("message: an MCP's answer, to the octet", "[message]")
     Message m;
     mcp_message_supported_extensions(&m.msg);
     mcp_message_extended_tcp_header(&m.msg, OCTETS("\x02\x04\x05\xb4\x01\x03\x03\x07"), 8);
-    CHECK(m.end()
-          == TEXT("\x01\x06\x22\x63" "\x15\x02\x00\x00" "\x04\x08\x1e\x22"
-                  "\x14\x03\x00\x00" "\x02\x04\x05\xb4" "\x01\x03\x03\x07"));
+    CHECK(m.end() == TEXT("\x01\x06\x22\x63"
+                          "\x15\x02\x00\x00"
+                          "\x04\x08\x1e\x22"
+                          "\x14\x03\x00\x00"
+                          "\x02\x04\x05\xb4"
+                          "\x01\x03\x03\x07"));
 }
 
 TEST_CASE("message: no options came back", "[message]")
 {
     Message m;
     mcp_message_extended_tcp_header(&m.msg, nullptr, 0);
-    CHECK(m.end() == TEXT("\x01\x02\x22\x63" "\x14\x01\x00\x00"));
+    CHECK(m.end() == TEXT("\x01\x02\x22\x63"
+                          "\x14\x01\x00\x00"));
 }
 
 TEST_CASE("message: supported extensions", "[message]")
@@ -173,26 +177,37 @@ TEST_CASE("message: supported extensions", "[message]")
 
 TEST_CASE("message: errors, to the octet", "[message]")
 {
-    CHECK(error_message(MCP_ERR_UNSUPPORTED_VERSION)
-          == TEXT("\x01\x02\x22\x63" "\x1e\x01\x00\x01"));
-    CHECK(error_message(MCP_ERR_UNSUPPORTED_VERSION, {1, 2})
-          == TEXT("\x01\x03\x22\x63" "\x1e\x02\x00\x01" "\x02\x00\x00\x00"));
-    CHECK(error_message(MCP_ERR_MALFORMED, TEXT("\x01\x01\x22\x63"))
-          == TEXT("\x01\x03\x22\x63" "\x1e\x02\x01\x00" "\x01\x01\x22\x63"));
-    CHECK(error_message(MCP_ERR_UNSUPPORTED_MESSAGE, TEXT("\x01\x02\x22\x63\x02\x01\x00\x00"))
-          == TEXT("\x01\x04\x22\x63" "\x1e\x03\x02\x00" "\x01\x02\x22\x63" "\x02\x01\x00\x00"));
-    CHECK(error_message(MCP_ERR_MISSING_COOKIE, TEXT("12345678"))
-          == TEXT("\x01\x04\x22\x63" "\x1e\x03\x03\x00" "12345678"));
-    CHECK(error_message(MCP_ERR_NOT_AUTHORIZED) == TEXT("\x01\x02\x22\x63" "\x1e\x01\x20\x00"));
-    CHECK(error_message(MCP_ERR_UNSUPPORTED_OPTION, {29})
-          == TEXT("\x01\x02\x22\x63" "\x1e\x01\x21\x1d"));
-    CHECK(error_message(MCP_ERR_UNSUPPORTED_OPTION, {29, 253})
-          == TEXT("\x01\x03\x22\x63" "\x1e\x02\x21\x1d" "\xfd\x00\x00\x00"));
-    CHECK(error_message(MCP_ERR_RESOURCE_EXCEEDED, {60})
-          == TEXT("\x01\x02\x22\x63" "\x1e\x01\x40\x3c"));
-    CHECK(error_message(MCP_ERR_NETWORK_FAILURE) == TEXT("\x01\x02\x22\x63" "\x1e\x01\x41\x00"));
-    CHECK(error_message(MCP_ERR_RESET) == TEXT("\x01\x02\x22\x63" "\x1e\x01\x60\x00"));
-    CHECK(error_message(MCP_ERR_UNREACHABLE, {3}) == TEXT("\x01\x02\x22\x63" "\x1e\x01\x61\x03"));
+    CHECK(error_message(MCP_ERR_UNSUPPORTED_VERSION) == TEXT("\x01\x02\x22\x63"
+                                                             "\x1e\x01\x00\x01"));
+    CHECK(error_message(MCP_ERR_UNSUPPORTED_VERSION, {1, 2}) == TEXT("\x01\x03\x22\x63"
+                                                                     "\x1e\x02\x00\x01"
+                                                                     "\x02\x00\x00\x00"));
+    CHECK(error_message(MCP_ERR_MALFORMED, TEXT("\x01\x01\x22\x63")) == TEXT("\x01\x03\x22\x63"
+                                                                             "\x1e\x02\x01\x00"
+                                                                             "\x01\x01\x22\x63"));
+    CHECK(error_message(MCP_ERR_UNSUPPORTED_MESSAGE, TEXT("\x01\x02\x22\x63\x02\x01\x00\x00")) ==
+          TEXT("\x01\x04\x22\x63"
+               "\x1e\x03\x02\x00"
+               "\x01\x02\x22\x63"
+               "\x02\x01\x00\x00"));
+    CHECK(error_message(MCP_ERR_MISSING_COOKIE, TEXT("12345678")) == TEXT("\x01\x04\x22\x63"
+                                                                          "\x1e\x03\x03\x00"
+                                                                          "12345678"));
+    CHECK(error_message(MCP_ERR_NOT_AUTHORIZED) == TEXT("\x01\x02\x22\x63"
+                                                        "\x1e\x01\x20\x00"));
+    CHECK(error_message(MCP_ERR_UNSUPPORTED_OPTION, {29}) == TEXT("\x01\x02\x22\x63"
+                                                                  "\x1e\x01\x21\x1d"));
+    CHECK(error_message(MCP_ERR_UNSUPPORTED_OPTION, {29, 253}) == TEXT("\x01\x03\x22\x63"
+                                                                       "\x1e\x02\x21\x1d"
+                                                                       "\xfd\x00\x00\x00"));
+    CHECK(error_message(MCP_ERR_RESOURCE_EXCEEDED, {60}) == TEXT("\x01\x02\x22\x63"
+                                                                 "\x1e\x01\x40\x3c"));
+    CHECK(error_message(MCP_ERR_NETWORK_FAILURE) == TEXT("\x01\x02\x22\x63"
+                                                         "\x1e\x01\x41\x00"));
+    CHECK(error_message(MCP_ERR_RESET) == TEXT("\x01\x02\x22\x63"
+                                               "\x1e\x01\x60\x00"));
+    CHECK(error_message(MCP_ERR_UNREACHABLE, {3}) == TEXT("\x01\x02\x22\x63"
+                                                          "\x1e\x01\x61\x03"));
 }
 
 TEST_CASE("message: an echoed message is cut off where room ends", "[message]")

@@ -3,12 +3,12 @@
 // The module's pure files, as C++ sees them, and what every test of them needs.
 #pragma once
 
+#include "pure.h" // libc's headers, outside of extern "C"
+
 #include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "pure.h" // libc's headers, outside of extern "C"
 
 extern "C" {
 #include "tests/vectors.h"
@@ -29,8 +29,7 @@ inline Octets operator+(Octets left, const Octets& right)
 
 /// Decodes from a block of exactly that size, so that AddressSanitizer sees
 /// every octet that is read beyond.
-inline mcp_decode decode(const Octets& data, mcp_request& req,
-                         __u16 syn_port = MCP_VECTOR_SYN_PORT)
+inline mcp_decode decode(const Octets& data, mcp_request& req, __u16 syn_port = MCP_VECTOR_SYN_PORT)
 {
     auto block = std::make_unique<__u8[]>(data.size());
     std::copy(data.begin(), data.end(), block.get());

@@ -83,8 +83,8 @@ TEST_CASE("tcpopt: every kind with every length", "[tcpopt]")
             CHECK(opt.has_wscale == (kind == MCP_TCPOPT_WSCALE && length == 3));
             CHECK(opt.sack_perm == (kind == MCP_TCPOPT_SACK_PERM && length == 2));
             CHECK(opt.has_ts == (kind == MCP_TCPOPT_TIMESTAMP && length == 10));
-            CHECK(opt.has_tfo
-                  == (kind == MCP_TCPOPT_TFO && length >= 2 && length <= MCP_TCPOPT_MAX));
+            CHECK(opt.has_tfo ==
+                  (kind == MCP_TCPOPT_TFO && length >= 2 && length <= MCP_TCPOPT_MAX));
             // NOPs for content: subtype 0, version 1.
             CHECK(opt.mp_capable == (kind == MCP_TCPOPT_MPTCP && (length == 4 || length == 12)));
         }
