@@ -31,6 +31,7 @@ static void parse_mptcp(const __u8 *option, __u8 len, struct mcp_tcpopt *opt)
 		opt->mp_capable = true;
 		opt->mp_flags = option[3];
 		opt->has_key = len == MP_CAPABLE_SYNACK;
+		opt->key = 0;
 		if (opt->has_key)
 			memcpy(&opt->key, option + 4, sizeof(opt->key));
 		return;
