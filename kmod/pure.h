@@ -32,6 +32,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#ifndef __maybe_unused
+#define __maybe_unused __attribute__((__unused__))
+#endif
+
 static inline __u16 get_unaligned_be16(const void *p)
 {
 	const __u8 *o = (const __u8 *)p;

@@ -51,7 +51,7 @@ struct mcp_forbidden_vector {
 	bool forbidden;
 };
 
-static const struct mcp_forbidden_vector mcp_forbidden_vectors[] = {
+static const struct mcp_forbidden_vector __maybe_unused mcp_forbidden_vectors[] = {
 	{ "no family", NOBODY, true },
 	{ "0.0.0.0", V4(ZEROS, 80), true },
 	{ "0.1.2.3", V4("\0\x01\x02\x03", 80), true },
@@ -145,7 +145,7 @@ struct mcp_request_vector {
 #define CONNECT4_WITH(_length) "\x0a" _length "\x00\x50" MAPPED SERVER4
 #define COOKIE8 "\x16\x03\x00\x00\x63\x6f\x6f\x6b\x69\x65\x21\x21"
 
-static const struct mcp_request_vector mcp_request_vectors[] = {
+static const struct mcp_request_vector __maybe_unused mcp_request_vectors[] = {
 	/* Which format, if any. */
 	REQUEST_MORE("nothing yet", "", 4),
 	REQUEST_NONE("TLS", "\x16\x03\x01\x02\x00\x01"),
@@ -360,7 +360,7 @@ struct mcp_tcpopt_vector {
 #define KEY "\x01\x02\x03\x04\x05\x06\x07\x08"
 #define TOKEN "\xca\xfe\xba\xbe"
 
-static const struct mcp_tcpopt_vector mcp_tcpopt_vectors[] = {
+static const struct mcp_tcpopt_vector __maybe_unused mcp_tcpopt_vectors[] = {
 	TCPOPT("none", "", NULL, NULL, .mss = 0),
 	TCPOPT("a Linux SYN", "\x02\x04\x05\xb4\x04\x02\x08\x0a\x11\x22\x33\x44"
 	       ZEROS "\x01\x03\x03\x07\x1e\x04\x01\x81", NULL, NULL,
@@ -448,7 +448,7 @@ struct mcp_walk_vector {
 	{ MCP_EV_##_event, MCP_STATE_##_state, MCP_TIMER_##_timer, \
 	  MCP_ACTION_##_action }
 
-static const struct mcp_walk_vector mcp_walk_vectors[] = {
+static const struct mcp_walk_vector __maybe_unused mcp_walk_vectors[] = {
 	{ "an orderly connection", false, 9, {
 		STEP(INTERNAL_SYN, INTERNAL_INIT, TRANSITORY, FORWARD),
 		STEP(EXTERNAL_SYN, ESTABLISHED, ESTABLISHED, FORWARD),
@@ -532,7 +532,4 @@ static const struct mcp_walk_vector mcp_walk_vectors[] = {
 		STEP(INTERNAL_OTHER, ESTABLISHED, ESTABLISHED, FORWARD),
 		STEP(EXTERNAL_RST, TRANS, TRANSITORY, FORWARD) } },
 };
-
-#define MCP_VECTORS(_array) (sizeof(_array) / sizeof((_array)[0]))
-
 #endif /* MCP_TESTS_VECTORS_H */
