@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The differences between the kernels we build for (6.1 to 6.12), in one place.
+ */
+#ifndef MCP_COMPAT_H
+#define MCP_COMPAT_H
+
+#include <linux/version.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+/**
+ * mcp_sk_unpin_net() - let a kernel socket not hold its namespace
+ * @sk: the socket, locked by the caller
+ *
+ * An MPTCP socket made by the kernel gives its first subflow a reference to
+ * the namespace; on a listener, every connection inherits it, and the
+ * namespace could never be deleted. This undoes sk_net_refcnt_upgrade(). Who
+ * calls it closes the socket before the namespace goes away, and waits for the
+ * connections' timers (see mcp_upstream_reap()).
+ *
+ * Context: process, @sk locked.
+ */
+static inline void mcp_sk_unpin_net(struct sock *sk)
+{
+	struct net *net = sock_net(sk);
+
+	if (!sk->sk_net_refcnt)
+		return;
+	/* Kbuild looks for it: stable kernels got it in between. */
+#ifdef MCP_HAVE_NET_PASSIVE
+	net_passive_inc(net);
+#endif
+	sk->sk_net_refcnt = 0;
+	sock_inuse_add(net, -1);
+	put_net_track(net, &sk->ns_tracker);
+	__netns_tracker_alloc(net, &sk->ns_tracker, false, GFP_KERNEL);
+}
+
+#endif /* MCP_COMPAT_H */

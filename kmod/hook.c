@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
+#include <net/ipv6.h>
+
+#include "conversion.h"
+#include "downstream.h"
+#include "hook.h"
+#include "reply.h"
+#include "segment.h"
+#include "session.h"
+#include "tcpopt.h"
+
+/* Sessions that tell an error, at any time: their clients may be nobody. */
+#define MCP_MAX_REFUSALS	1024
+
+/**
+ * struct mcp_packet - a TCP packet for or from a local address
+ * @skb:	the packet
+ * @state:	the hook it is at
+ * @family:	AF_INET or AF_INET6
+ * @tos:	TOS or traffic class
+ * @thoff:	offset of the TCP header from skb->data
+ * @th:		a copy of the TCP header, without options
+ * @payload_len: octets behind the TCP header
+ * @key:	of a SYN: its client and the MCP's end
+ * @opt:	of a SYN: its options
+ */
+struct mcp_packet {
+	struct sk_buff *skb;
+	const struct nf_hook_state *state;
+	u16 family;
+	u8 tos;
+	unsigned int thoff;
+	struct tcphdr th;
+	unsigned int payload_len;
+	struct mcp_session_key key;
+	struct mcp_tcpopt opt;
+};
+
+/* Where a request is put together that lies in more than one piece. */
+static DEFINE_PER_CPU(u8 [MCP_REQUEST_MAX], mcp_scratch);
+
+static bool mcp_packet_read(struct mcp_packet *pkt, struct sk_buff *skb,
+			    const struct nf_hook_state *state, u16 family,
+			    unsigned int thoff)
+{
+	if (skb_copy_bits(skb, thoff, &pkt->th, sizeof(pkt->th)) ||
+	    pkt->th.doff < 5 || thoff + pkt->th.doff * 4 > skb->len)
+		return false;
+	pkt->skb = skb;
+	pkt->state = state;
+	pkt->family = family;
+	pkt->thoff = thoff;
+	pkt->payload_len = skb->len - thoff - pkt->th.doff * 4;
+	return true;
+}
+
+/* Source and destination of a packet. */
+static void mcp_packet_ends(struct mcp_packet *pkt, struct mcp_endpoint *src,
+			    struct mcp_endpoint *dst)
+{
+	memset(src, 0, sizeof(*src));
+	memset(dst, 0, sizeof(*dst));
+	src->family = pkt->family;
+	dst->family = pkt->family;
+	src->port = pkt->th.source;
+	dst->port = pkt->th.dest;
+	if (pkt->family == AF_INET) {
+		src->addr.ip = ip_hdr(pkt->skb)->saddr;
+		dst->addr.ip = ip_hdr(pkt->skb)->daddr;
+		pkt->tos = ip_hdr(pkt->skb)->tos;
+	} else {
+		const struct ipv6hdr *ip6h = ipv6_hdr(pkt->skb);
+
+		memcpy(src->addr.ip6, &ip6h->saddr, sizeof(src->addr.ip6));
+		memcpy(dst->addr.ip6, &ip6h->daddr, sizeof(dst->addr.ip6));
+		pkt->tos = ipv6_get_dsfield(ip6h);
+	}
+}
+
+static void mcp_packet_options(struct mcp_packet *pkt)
+{
+	unsigned int len = pkt->th.doff * 4 - sizeof(pkt->th);
+	u8 buf[MCP_TCPOPT_MAX];
+
+	skb_copy_bits(pkt->skb, pkt->thoff + sizeof(pkt->th), buf, len);
+	mcp_tcpopt_parse(buf, len, &pkt->opt);
+}
+
+/* RST, if policy does not prefer silence. The packet stays the caller's. */
+static unsigned int mcp_refuse(struct mcp_net *mnet, struct mcp_packet *pkt,
+			       enum mcp_stat reason, bool silent)
+{
+	mcp_count(mnet, reason);
+	if (!silent)
+		mcp_reply_reset(mnet, pkt->skb, &pkt->key.client);
+	return NF_DROP;
+}
+
+/* A SYN of a connection that the stack has, or had until a moment ago. */
+static bool mcp_established(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	struct inet_hashinfo *hashinfo =
+		mnet->net->ipv4.tcp_death_row.hashinfo;
+	int dif = pkt->skb->dev->ifindex;
+	struct sock *sk = NULL;
+	bool found;
+
+	if (pkt->family == AF_INET)
+		sk = __inet_lookup_established(mnet->net, hashinfo,
+					       pkt->key.client.addr.ip,
+					       pkt->key.client.port,
+					       pkt->key.mcp.addr.ip,
+					       ntohs(pkt->key.mcp.port), dif, 0);
+#if IS_ENABLED(CONFIG_IPV6)
+	else
+		sk = __inet6_lookup_established(mnet->net, hashinfo,
+						&ipv6_hdr(pkt->skb)->saddr,
+						pkt->key.client.port,
+						&ipv6_hdr(pkt->skb)->daddr,
+						ntohs(pkt->key.mcp.port), dif, 0);
+#endif
+	if (!sk)
+		return false;
+	found = sk_fullsock(sk);
+	sock_gen_put(sk);
+	return found;
+}
+
+/*
+ * A SYN whose client has a session. Before the answer it has nothing to add;
+ * after it, the stack has to see it as it saw the first one, so that it repeats
+ * its SYN/ACK.
+ */
+static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
+				  struct mcp_session *s)
+{
+	bool answered;
+
+	spin_lock(&s->lock);
+	answered = s->answered;
+	spin_unlock(&s->lock);
+
+	if (!answered) {
+		mcp_count(mnet, MCP_STAT_SYN_RETRANSMITTED);
+		return NF_DROP;
+	}
+	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->syn_len))
+		return NF_DROP;
+	return NF_ACCEPT;
+}
+
+/* A SYN without payload: a late request may follow (protocol.md section 2). */
+static unsigned int mcp_syn_bare(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	mcp_count(mnet, MCP_STAT_SYN_WITHOUT_REQUEST);
+	if (!READ_ONCE(mnet->settings.late_request))
+		return mcp_refuse(mnet, pkt, MCP_STAT_REFUSED_LATE_REQUEST_OFF,
+				  true);
+	return NF_ACCEPT;
+}
+
+/* Keeps the SYN: the worker answers it. */
+static bool mcp_hold(struct mcp_session *s, struct mcp_packet *pkt)
+{
+	if (!skb_dst_force(pkt->skb))
+		return false;
+	s->held = pkt->skb;
+	s->okfn = pkt->state->okfn;
+	s->ifindex = pkt->state->in->ifindex;
+	return true;
+}
+
+static unsigned int mcp_open_session(struct mcp_net *mnet,
+				     struct mcp_packet *pkt,
+				     const struct mcp_request *req,
+				     const u8 *data, struct mcp_vetting vet)
+{
+	bool early = READ_ONCE(mnet->settings.handshake) == MCP_HANDSHAKE_EARLY;
+	bool serve = vet.verdict == MCP_VERDICT_GO;
+	struct mcp_admission adm = { };
+	struct mcp_session *s;
+
+	if (serve) {
+		adm = mcp_policy_admit(mnet, &pkt->key.client);
+		if (!adm.client) {
+			mcp_count(mnet, adm.reason);
+			vet = mcp_conversion_refusal(mnet, req->codec,
+						     MCP_ERR_RESOURCE_EXCEEDED,
+						     adm.reason);
+			if (vet.verdict == MCP_VERDICT_SILENCE)
+				return NF_DROP;
+			if (vet.verdict == MCP_VERDICT_RESET)
+				goto refuse;
+			serve = false;
+		}
+	}
+	if (!serve && atomic_read(&mnet->refusals) >= MCP_MAX_REFUSALS)
+		goto refuse;
+
+	s = mcp_session_new(mnet, &pkt->key, adm.client, mcp_conversion_work,
+			    GFP_ATOMIC);
+	if (!s) {
+		if (adm.client) {
+			mcp_policy_bound(mnet, adm.client);
+			mcp_policy_release(adm.client);
+		}
+		goto no_memory;
+	}
+	s->payload = kmalloc(pkt->payload_len, GFP_ATOMIC | __GFP_NOWARN);
+	if (!s->payload ||
+	    skb_copy_bits(pkt->skb, pkt->thoff + pkt->th.doff * 4, s->payload,
+			  pkt->payload_len))
+		goto discard;
+	s->payload_len = pkt->payload_len;
+	s->syn_len = pkt->payload_len;
+	s->isn = ntohl(pkt->th.seq);
+	s->tos = pkt->tos;
+	s->mptcp = pkt->opt.mp_capable;
+	s->request = *req;
+	s->echo = serve && req->codec == MCP_CODEC_MP_CONVERT &&
+		READ_ONCE(mnet->settings.echo);
+	if (serve)
+		mcp_conversion_begin(s);
+	else
+		mcp_conversion_error(s, vet.code);
+	if (early)
+		s->answered = true;
+	else if (!mcp_hold(s, pkt))
+		goto discard;
+	/* From here on it is found by others: keep it for the last lines. */
+	mcp_session_get(s);
+	if (mcp_session_publish(s, true, GFP_ATOMIC)) {
+		s->held = NULL;
+		mcp_session_put(s);
+		goto discard;
+	}
+	if (serve)
+		mcp_conversion_count_request(s);
+	mcp_session_kick(s);
+	mcp_session_put(s);
+	if (!early)
+		return NF_STOLEN;
+	mcp_count(mnet, MCP_STAT_SYN_ANSWERED_EARLY);
+	return mcp_segment_consume(pkt->skb, pkt->thoff, pkt->payload_len) ?
+		NF_DROP : NF_ACCEPT;
+
+discard:
+	mcp_session_discard(s);
+no_memory:
+	mcp_count(mnet, MCP_STAT_REFUSED_NO_MEMORY);
+refuse:
+	mcp_reply_reset(mnet, pkt->skb, &pkt->key.client);
+	return NF_DROP;
+}
+
+/* A SYN that nobody knows yet. */
+static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	unsigned int off = pkt->thoff + pkt->th.doff * 4;
+	unsigned int len = min_t(unsigned int, pkt->payload_len, MCP_REQUEST_MAX);
+	struct mcp_request req = { };
+	enum mcp_decode decoded;
+	struct mcp_vetting vet;
+	struct mcp_acl *acl;
+	const u8 *data;
+
+	acl = mcp_acl_match(&mnet->policy, &pkt->key.client, pkt->state->in->name);
+	if (acl && !pkt->payload_len)
+		return mcp_syn_bare(mnet, pkt);
+
+	data = skb_header_pointer(pkt->skb, off, len, this_cpu_ptr(mcp_scratch));
+	decoded = mcp_request_decode(data, len, pkt->key.mcp.port, &req);
+	if (acl)
+		vet = mcp_conversion_vet(mnet, decoded, &req, data,
+					 &pkt->key.client, pkt->opt.mp_capable);
+	else
+		vet = mcp_conversion_refusal(mnet, req.codec,
+					     MCP_ERR_NOT_AUTHORIZED,
+					     MCP_STAT_REFUSED_ACL);
+	switch (vet.verdict) {
+	case MCP_VERDICT_SILENCE:
+		return mcp_refuse(mnet, pkt, vet.reason, true);
+	case MCP_VERDICT_RESET:
+		return mcp_refuse(mnet, pkt, vet.reason, false);
+	case MCP_VERDICT_ERROR:
+		mcp_count(mnet, vet.reason);
+		break;
+	case MCP_VERDICT_GO:
+		atomic64_inc(&acl->hits);
+		break;
+	}
+	return mcp_open_session(mnet, pkt, &req, data, vet);
+}
+
+/* A SYN to the MCP's port. */
+static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	struct mcp_session *s;
+	unsigned int verdict;
+
+	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
+	mcp_packet_options(pkt);
+	if (nf_checksum(pkt->skb, NF_INET_LOCAL_IN, pkt->thoff, IPPROTO_TCP,
+			pkt->family)) {
+		mcp_count(mnet, MCP_STAT_REFUSED_CHECKSUM);
+		return NF_DROP;
+	}
+	if (pkt->opt.mp_join) {
+		mcp_count(mnet, MCP_STAT_SYN_JOIN);
+		return NF_ACCEPT;
+	}
+
+	s = mcp_session_find(mnet, &pkt->key);
+	if (s && s->isn == ntohl(pkt->th.seq)) {
+		verdict = mcp_syn_again(mnet, pkt, s);
+		mcp_session_put(s);
+		return verdict;
+	}
+	if (s) {
+		/* The client has forgotten that one, and begins anew. */
+		mcp_count(mnet, MCP_STAT_SYN_REPLACED);
+		mcp_session_unhash(s);
+		mcp_session_signal(s, MCP_SESSION_CANCELLED);
+		mcp_session_put(s);
+	} else if (mcp_established(mnet, pkt)) {
+		/* The stack challenges it; a client that forgot will reset. */
+		mcp_count(mnet, MCP_STAT_SYN_OF_ESTABLISHED);
+		return NF_ACCEPT;
+	}
+	return mcp_syn_new(mnet, pkt);
+}
+
+/* A client that gives up while its SYN is held. */
+static void mcp_rst(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	u32 seq = ntohl(pkt->th.seq);
+	struct mcp_session *s;
+
+	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
+	s = mcp_session_find(mnet, &pkt->key);
+	if (!s)
+		return;
+	if ((seq == s->isn + 1 || seq == s->isn + 1 + s->syn_len) &&
+	    !nf_checksum(pkt->skb, NF_INET_LOCAL_IN, pkt->thoff, IPPROTO_TCP,
+			 pkt->family))
+		mcp_session_signal(s, MCP_SESSION_CANCELLED);
+	mcp_session_put(s);
+}
+
+static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
+			       const struct nf_hook_state *state, u16 family,
+			       unsigned int thoff)
+{
+	struct mcp_packet pkt;
+
+	if (!mcp_packet_read(&pkt, skb, state, family, thoff))
+		return NF_ACCEPT;	/* the stack will not like it either */
+
+	if (pkt.th.syn && pkt.th.ack) {
+		struct mcp_endpoint src, dst;
+
+		if (atomic_read(&mnet->half_open)) {
+			mcp_packet_ends(&pkt, &src, &dst);
+			mcp_downstream_synack(mnet, skb, thoff, &src, &dst,
+					      pkt.tos);
+		}
+		return NF_ACCEPT;
+	}
+	if (pkt.th.dest != READ_ONCE(mnet->settings.port))
+		return NF_ACCEPT;
+	if (pkt.th.rst) {
+		mcp_rst(mnet, &pkt);
+		return NF_ACCEPT;
+	}
+	if (!pkt.th.syn)
+		return NF_ACCEPT;
+	if (pkt.th.fin)
+		return NF_DROP;
+	return mcp_syn(mnet, &pkt);
+}
+
+static unsigned int mcp_local_in4(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct mcp_net *mnet = priv;
+
+	if (iph->protocol == IPPROTO_TCP)
+		return mcp_tcp_in(mnet, skb, state, AF_INET, ip_hdrlen(skb));
+	if (iph->protocol == IPPROTO_ICMP && atomic_read(&mnet->half_open))
+		return mcp_downstream_icmp(mnet, skb, ip_hdrlen(skb), AF_INET);
+	return NF_ACCEPT;
+}
+
+static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	u8 nexthdr = ipv6_hdr(skb)->nexthdr;
+	struct mcp_net *mnet = priv;
+	__be16 frag_off, port[2];
+	int off;
+
+	off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &nexthdr, &frag_off);
+	if (off < 0)
+		return NF_ACCEPT;
+	if (frag_off) {
+		/*
+		 * The stack puts fragments together after us. Nobody needs to
+		 * send a SYN in fragments, but for getting it past us.
+		 */
+		if (ntohs(frag_off) & ~0x7 || nexthdr != IPPROTO_TCP)
+			return NF_ACCEPT;
+		if (skb_copy_bits(skb, off, port, sizeof(port)) ||
+		    port[1] == READ_ONCE(mnet->settings.port))
+			return NF_DROP;
+		return NF_ACCEPT;
+	}
+	if (nexthdr == IPPROTO_TCP)
+		return mcp_tcp_in(mnet, skb, state, AF_INET6, off);
+	if (nexthdr == IPPROTO_ICMPV6 && atomic_read(&mnet->half_open))
+		return mcp_downstream_icmp(mnet, skb, off, AF_INET6);
+	return NF_ACCEPT;
+}
+
+/* The MCP's SYN/ACK carries the request back (plain mode section 5). */
+static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
+				const struct nf_hook_state *state, u16 family,
+				unsigned int thoff)
+{
+	struct mcp_packet pkt;
+	struct mcp_session *s;
+
+	if (!mcp_packet_read(&pkt, skb, state, family, thoff) ||
+	    !pkt.th.syn || !pkt.th.ack ||
+	    pkt.th.source != READ_ONCE(mnet->settings.port))
+		return NF_ACCEPT;
+	mcp_packet_ends(&pkt, &pkt.key.mcp, &pkt.key.client);
+	s = mcp_session_find(mnet, &pkt.key);
+	if (!s)
+		return NF_ACCEPT;
+	if (s->echo) {
+		if (!mcp_segment_insert(skb, thoff, s->payload, s->request.len))
+			mcp_count(mnet, MCP_STAT_ECHO_SENT);
+		else
+			mcp_count(mnet, MCP_STAT_ECHO_FAILED);
+	}
+	mcp_session_put(s);
+	return NF_ACCEPT;
+}
+
+static unsigned int mcp_local_out4(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	if (ip_hdr(skb)->protocol != IPPROTO_TCP)
+		return NF_ACCEPT;
+	return mcp_tcp_out(priv, skb, state, AF_INET, ip_hdrlen(skb));
+}
+
+static unsigned int mcp_local_out6(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	/* Our SYN/ACKs have no extension headers. */
+	if (ipv6_hdr(skb)->nexthdr != IPPROTO_TCP)
+		return NF_ACCEPT;
+	return mcp_tcp_out(priv, skb, state, AF_INET6, sizeof(struct ipv6hdr));
+}
+
+/*
+ * Last in their chains: what a firewall drops never comes here, and a SYN/ACK
+ * is lengthened after everybody else has seen it.
+ */
+static const struct nf_hook_ops mcp_hooks[] = {
+	{
+		.hook = mcp_local_in4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP_PRI_LAST,
+	}, {
+		.hook = mcp_local_out4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_OUT,
+		.priority = NF_IP_PRI_LAST,
+	},
+#if IS_ENABLED(CONFIG_IPV6)
+	{
+		.hook = mcp_local_in6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP6_PRI_LAST,
+	}, {
+		.hook = mcp_local_out6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_OUT,
+		.priority = NF_IP6_PRI_LAST,
+	},
+#endif
+};
+
+/**
+ * mcp_hook_register() - begin to see packets
+ * @mnet: the namespace
+ *
+ * Context: process, mcp_net.lock held.
+ * Return: 0 or a negative error.
+ */
+int mcp_hook_register(struct mcp_net *mnet)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(mcp_hooks); i++) {
+		mnet->hooks[i] = mcp_hooks[i];
+		mnet->hooks[i].priv = mnet;
+	}
+	BUILD_BUG_ON(ARRAY_SIZE(mcp_hooks) > ARRAY_SIZE(mnet->hooks));
+	return nf_register_net_hooks(mnet->net, mnet->hooks,
+				     ARRAY_SIZE(mcp_hooks));
+}
+
+/**
+ * mcp_hook_unregister() - no packet is seen afterwards
+ * @mnet: the namespace
+ *
+ * Context: process, mcp_net.lock held or the namespace going away. Waits for
+ * packets that are being looked at.
+ */
+void mcp_hook_unregister(struct mcp_net *mnet)
+{
+	nf_unregister_net_hooks(mnet->net, mnet->hooks, ARRAY_SIZE(mcp_hooks));
+	synchronize_net();
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <net/genetlink.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "hook.h"
+#include "net.h"
+#include "netlink.h"
+#include "session.h"
+#include "socket.h"
+
+static unsigned int mcp_net_id;
+
+/**
+ * mcp_net() - the MCP of a namespace
+ * @net: the namespace
+ *
+ * Context: any, while the namespace and the module are there.
+ */
+struct mcp_net *mcp_net(const struct net *net)
+{
+	return net_generic(net, mcp_net_id);
+}
+
+/**
+ * mcp_net_up() - start the MCP of a namespace
+ * @mnet: the namespace
+ * @settings: its settings from now on
+ *
+ * Context: process, mcp_net.lock held.
+ * Return: 0; -EEXIST if it is up; -EADDRINUSE, -ENOPROTOOPT (MPTCP is off) or
+ * another negative error, and nothing has changed but the settings.
+ */
+int mcp_net_up(struct mcp_net *mnet, const struct mcp_settings *settings)
+{
+	int err;
+
+	if (mnet->up)
+		return -EEXIST;
+	mnet->settings = *settings;
+	/* The hooks first: no connection without them, not for a moment. */
+	err = mcp_hook_register(mnet);
+	if (err)
+		return err;
+	err = mcp_upstream_listen(mnet);
+	if (err) {
+		mcp_hook_unregister(mnet);
+		return err;
+	}
+	mnet->up = true;
+	return 0;
+}
+
+/**
+ * mcp_net_down() - stop the MCP of a namespace, end its sessions
+ * @mnet: the namespace
+ *
+ * Context: process, mcp_net.lock held or the namespace going away.
+ * Return: 0, or -ENOENT if it is not up.
+ */
+int mcp_net_down(struct mcp_net *mnet)
+{
+	if (!mnet->up)
+		return -ENOENT;
+	mcp_upstream_stop(mnet);
+	mcp_hook_unregister(mnet);
+	mcp_session_drain(mnet);
+	mnet->up = false;
+	return 0;
+}
+
+static int __net_init mcp_net_init(struct net *net)
+{
+	struct mcp_net *mnet = mcp_net(net);
+	int err;
+
+	mnet->net = net;
+	mutex_init(&mnet->lock);
+	mnet->settings = mcp_settings_default;
+	mcp_cookies_init(&mnet->cookies);
+	mcp_upstream_init(mnet);
+	mnet->stats = alloc_percpu(struct mcp_stats);
+	if (!mnet->stats)
+		return -ENOMEM;
+	err = mcp_policy_init(&mnet->policy);
+	if (err)
+		goto free_stats;
+	err = mcp_session_net_init(mnet);
+	if (err)
+		goto exit_policy;
+	return 0;
+
+exit_policy:
+	mcp_policy_exit(&mnet->policy);
+free_stats:
+	free_percpu(mnet->stats);
+	return err;
+}
+
+static void __net_exit mcp_net_exit(struct net *net)
+{
+	struct mcp_net *mnet = mcp_net(net);
+
+	mcp_net_down(mnet);
+	mcp_socket_reap(net);
+	mcp_session_net_exit(mnet);
+	mcp_policy_exit(&mnet->policy);
+	free_percpu(mnet->stats);
+}
+
+/*
+ * As a device: the exit of a namespace then comes before that of its real
+ * devices, which held SYNs and routes refer to.
+ */
+static struct pernet_operations mcp_net_ops = {
+	.init = mcp_net_init,
+	.exit = mcp_net_exit,
+	.id = &mcp_net_id,
+	.size = sizeof(struct mcp_net),
+};
+
+static int __init mcp_init(void)
+{
+	int err;
+
+	err = mcp_session_module_init();
+	if (err)
+		return err;
+	err = register_pernet_device(&mcp_net_ops);
+	if (err)
+		goto exit_session;
+	err = mcp_netlink_init();
+	if (err)
+		goto unregister_net;
+	return 0;
+
+unregister_net:
+	unregister_pernet_device(&mcp_net_ops);
+exit_session:
+	mcp_session_module_exit();
+	return err;
+}
+
+static void __exit mcp_exit(void)
+{
+	mcp_netlink_exit();
+	unregister_pernet_device(&mcp_net_ops);
+	mcp_session_module_exit();
+}
+
+module_init(mcp_init);
+module_exit(mcp_exit);
+
+MODULE_DESCRIPTION("MPTCP Conversion Point: MPTCP with the client, TCP with the server");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(MCP_VERSION);
+MODULE_ALIAS_GENL_FAMILY(MCP_GENL_NAME);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The MCP of one network namespace. Nothing of it is shared with another.
+ */
+#ifndef MCP_NET_H
+#define MCP_NET_H
+
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+#include <linux/rhashtable.h>
+#include <linux/xarray.h>
+
+#include "cookie.h"
+#include "policy.h"
+#include "settings.h"
+#include "stats.h"
+#include "upstream.h"
+
+/**
+ * struct mcp_net - the MCP of one network namespace
+ * @net:	the namespace; outlives this
+ * @lock:	serialises the control plane: up, set, down, acl
+ * @up:		hooks are registered and the listeners listen
+ * @settings:	see struct mcp_settings
+ * @stats:	counters
+ * @policy:	who may use the MCP, how much, how fast
+ * @cookies:	keys of the Cookie TLV
+ * @upstream:	the listeners
+ * @hooks:	as registered
+ * @held:	sessions whose connection is not accepted yet, by their SYN's
+ *		addresses and ports
+ * @sessions:	all sessions, by number; its lock is taken with BH off
+ * @next_id:	where the search for a free number begins
+ * @session_count: sessions whose memory is not released yet
+ * @half_open:	sessions that are not bound yet
+ * @refusals:	sessions that are only there to tell an error
+ */
+struct mcp_net {
+	struct net *net;
+	struct mutex lock;
+	bool up;
+	struct mcp_settings settings;
+	struct mcp_stats __percpu *stats;
+	struct mcp_policy policy;
+	struct mcp_cookies cookies;
+	struct mcp_upstream upstream;
+	struct nf_hook_ops hooks[4];
+
+	struct rhashtable held ____cacheline_aligned;
+	struct xarray sessions;
+	u32 next_id;
+	atomic_t session_count;
+	atomic_t half_open;
+	atomic_t refusals;
+};
+
+struct mcp_net *mcp_net(const struct net *net);
+int mcp_net_up(struct mcp_net *mnet, const struct mcp_settings *settings);
+int mcp_net_down(struct mcp_net *mnet);
+
+/* Counts @id in the namespace of @mnet. Any context. */
+static inline void mcp_count(const struct mcp_net *mnet, enum mcp_stat id)
+{
+	mcp_stat_inc(mnet->stats, id);
+}
+
+static inline void mcp_count_add(const struct mcp_net *mnet, enum mcp_stat id,
+				 u64 n)
+{
+	mcp_stat_add(mnet->stats, id, n);
+}
+
+#endif /* MCP_NET_H */

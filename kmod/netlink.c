@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <net/genetlink.h>
+#include <net/sock.h>
+
+#include "net.h"
+#include "netlink.h"
+#include "session.h"
+
+static struct genl_family mcp_genl_family;
+
+enum { MCP_GROUP_SESSION };
+
+static const struct genl_multicast_group mcp_genl_groups[] = {
+	[MCP_GROUP_SESSION] = { .name = MCP_GENL_MCGRP_SESSION },
+};
+
+/* 6.1 wants to be able to write to them. */
+#define MCP_RANGE(name, lo, hi)						\
+	static struct netlink_range_validation name __ro_after_init = {	\
+		.min = (lo), .max = (hi),				\
+	}
+
+MCP_RANGE(mcp_range_timeout, 100, 60000);
+MCP_RANGE(mcp_range_syn_timeout, 1000, 300000);
+MCP_RANGE(mcp_range_cookie_lifetime, 1, 604800);
+/* What a timer takes: half of the jiffies cycle is far away. */
+MCP_RANGE(mcp_range_idle, 100, 30UL * 24 * 3600 * 1000);
+MCP_RANGE(mcp_range_sessions, 1, 1 << 24);
+MCP_RANGE(mcp_range_rate, 0, 1000000);
+MCP_RANGE(mcp_range_burst, 1, 1000000);
+
+static const struct nla_policy mcp_setting_policy[MCP_S_MAX + 1] = {
+	[MCP_S_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
+	[MCP_S_HANDSHAKE] = NLA_POLICY_MAX(NLA_U8, MCP_HANDSHAKE_EARLY),
+	[MCP_S_HOLD_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_timeout),
+	[MCP_S_HOLD_EXPIRY] = NLA_POLICY_MAX(NLA_U8, MCP_HOLD_EXPIRY_REFUSE),
+	[MCP_S_ECHO] = NLA_POLICY_MAX(NLA_U8, 1),
+	[MCP_S_REQUIRE_MPTCP] = NLA_POLICY_MAX(NLA_U8, 1),
+	[MCP_S_LATE_REQUEST] = NLA_POLICY_MAX(NLA_U8, 1),
+	[MCP_S_REQUEST_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_timeout),
+	[MCP_S_SYN_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_syn_timeout),
+	[MCP_S_COOKIE] = NLA_POLICY_MAX(NLA_U8, MCP_COOKIE_REQUIRED),
+	[MCP_S_COOKIE_LIFETIME] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_cookie_lifetime),
+	[MCP_S_REFUSAL] = NLA_POLICY_MAX(NLA_U8, MCP_REFUSAL_SILENT),
+	[MCP_S_EST_IDLE] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_idle),
+	[MCP_S_TRANS_IDLE] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_idle),
+	[MCP_S_I_KNOW] = { .type = NLA_FLAG },
+	[MCP_S_MAX_SESSIONS] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_sessions),
+	[MCP_S_MAX_HALF_OPEN] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_sessions),
+	[MCP_S_MAX_HALF_OPEN_CLIENT] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_sessions),
+	[MCP_S_SESSION_RATE] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_rate),
+	[MCP_S_SESSION_BURST] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_burst),
+	[MCP_S_ERROR_RATE] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_rate),
+};
+
+static const struct nla_policy mcp_acl_policy[MCP_ACL_A_MAX + 1] = {
+	[MCP_ACL_A_FAMILY] = { .type = NLA_U16 },
+	[MCP_ACL_A_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
+	[MCP_ACL_A_PREFIXLEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[MCP_ACL_A_IFNAME] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
+};
+
+static const struct nla_policy mcp_no_policy[] = {
+	[MCP_A_UNSPEC] = { .type = NLA_REJECT },
+};
+
+static const struct nla_policy mcp_settings_policy[MCP_A_SETTINGS + 1] = {
+	[MCP_A_SETTINGS] = NLA_POLICY_NESTED(mcp_setting_policy),
+};
+
+static const struct nla_policy mcp_acl_cmd_policy[MCP_A_ACL + 1] = {
+	[MCP_A_ACL] = NLA_POLICY_NESTED(mcp_acl_policy),
+};
+
+static const struct nla_policy mcp_flush_policy[MCP_A_SESSION_ID + 1] = {
+	[MCP_A_SESSION_ID] = { .type = NLA_U64 },
+};
+
+/* Where each setting that is a plain number lives. */
+static const struct {
+	u8 offset;
+	u8 size;
+} mcp_setting_fields[MCP_S_MAX + 1] = {
+#define MCP_FIELD(attr, field)						\
+	[attr] = {							\
+		offsetof(struct mcp_settings, field),			\
+		sizeof_field(struct mcp_settings, field),		\
+	}
+	MCP_FIELD(MCP_S_PORT, port),
+	MCP_FIELD(MCP_S_HANDSHAKE, handshake),
+	MCP_FIELD(MCP_S_HOLD_TIMEOUT, hold_timeout),
+	MCP_FIELD(MCP_S_HOLD_EXPIRY, hold_expiry),
+	MCP_FIELD(MCP_S_ECHO, echo),
+	MCP_FIELD(MCP_S_REQUIRE_MPTCP, require_mptcp),
+	MCP_FIELD(MCP_S_LATE_REQUEST, late_request),
+	MCP_FIELD(MCP_S_REQUEST_TIMEOUT, request_timeout),
+	MCP_FIELD(MCP_S_SYN_TIMEOUT, syn_timeout),
+	MCP_FIELD(MCP_S_COOKIE, cookie),
+	MCP_FIELD(MCP_S_COOKIE_LIFETIME, cookie_lifetime),
+	MCP_FIELD(MCP_S_REFUSAL, refusal),
+	MCP_FIELD(MCP_S_EST_IDLE, est_idle),
+	MCP_FIELD(MCP_S_TRANS_IDLE, trans_idle),
+	MCP_FIELD(MCP_S_MAX_SESSIONS, max_sessions),
+	MCP_FIELD(MCP_S_MAX_HALF_OPEN, max_half_open),
+	MCP_FIELD(MCP_S_MAX_HALF_OPEN_CLIENT, max_half_open_client),
+	MCP_FIELD(MCP_S_SESSION_RATE, session_rate),
+	MCP_FIELD(MCP_S_SESSION_BURST, session_burst),
+	MCP_FIELD(MCP_S_ERROR_RATE, error_rate),
+#undef MCP_FIELD
+};
+
+static void *mcp_setting_at(struct mcp_settings *set, int attr)
+{
+	return (u8 *)set + mcp_setting_fields[attr].offset;
+}
+
+/* Reads what the request changes into @set. */
+static int mcp_get_settings(struct genl_info *info, struct mcp_settings *set,
+			    bool up)
+{
+	struct nlattr *tb[MCP_S_MAX + 1];
+	int attr, err;
+
+	if (!info->attrs[MCP_A_SETTINGS])
+		return 0;
+	err = nla_parse_nested(tb, MCP_S_MAX, info->attrs[MCP_A_SETTINGS],
+			       mcp_setting_policy, info->extack);
+	if (err)
+		return err;
+	if (tb[MCP_S_PORT] && !up) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_S_PORT],
+				    "the port can only be chosen when the MCP goes up");
+		return -EINVAL;
+	}
+	if (!tb[MCP_S_I_KNOW] &&
+	    ((tb[MCP_S_EST_IDLE] && nla_get_u32(tb[MCP_S_EST_IDLE]) <
+	      MCP_ESTABLISHED_IDLE_MS) ||
+	     (tb[MCP_S_TRANS_IDLE] && nla_get_u32(tb[MCP_S_TRANS_IDLE]) <
+	      MCP_TRANSITORY_IDLE_MS))) {
+		NL_SET_ERR_MSG(info->extack,
+			       "idle times below 7440 s and 240 s break RFC 5382 REQ-5; say i-know if you do");
+		return -EINVAL;
+	}
+	for (attr = 1; attr <= MCP_S_MAX; attr++) {
+		if (!tb[attr])
+			continue;
+		/* Readers take no lock: each field is written in one go. */
+		switch (mcp_setting_fields[attr].size) {
+		case sizeof(u8):
+			WRITE_ONCE(*(u8 *)mcp_setting_at(set, attr),
+				   nla_get_u8(tb[attr]));
+			break;
+		case sizeof(__be16):
+			WRITE_ONCE(*(__be16 *)mcp_setting_at(set, attr),
+				   nla_get_be16(tb[attr]));
+			break;
+		case sizeof(u32):
+			WRITE_ONCE(*(u32 *)mcp_setting_at(set, attr),
+				   nla_get_u32(tb[attr]));
+			break;
+		}
+	}
+	return 0;
+}
+
+static struct mcp_net *mcp_info_net(struct genl_info *info)
+{
+	return mcp_net(genl_info_net(info));
+}
+
+static int mcp_cmd_up(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_settings set = mcp_settings_default;
+	struct mcp_net *mnet = mcp_info_net(info);
+	int err;
+
+	err = mcp_get_settings(info, &set, true);
+	if (err)
+		return err;
+	mutex_lock(&mnet->lock);
+	err = mcp_net_up(mnet, &set);
+	mutex_unlock(&mnet->lock);
+	switch (err) {
+	case -EEXIST:
+		NL_SET_ERR_MSG(info->extack, "the MCP is up already; use set");
+		break;
+	case -EADDRINUSE:
+		NL_SET_ERR_MSG(info->extack, "the port is in use by another program");
+		break;
+	case -ENOPROTOOPT:
+	case -EPROTONOSUPPORT:
+		NL_SET_ERR_MSG(info->extack,
+			       "MPTCP is off: sysctl net.mptcp.enabled=1");
+		break;
+	}
+	return err;
+}
+
+static int mcp_cmd_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	int err = -ENOENT;
+
+	mutex_lock(&mnet->lock);
+	if (mnet->up)
+		err = mcp_get_settings(info, &mnet->settings, false);
+	else
+		NL_SET_ERR_MSG(info->extack, "the MCP is not up");
+	mutex_unlock(&mnet->lock);
+	return err;
+}
+
+static int mcp_cmd_down(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	int err;
+
+	mutex_lock(&mnet->lock);
+	err = mcp_net_down(mnet);
+	mutex_unlock(&mnet->lock);
+	if (err)
+		NL_SET_ERR_MSG(info->extack, "the MCP is not up");
+	return err;
+}
+
+static int mcp_put_settings(struct sk_buff *skb, struct mcp_settings *set)
+{
+	struct nlattr *nest;
+	int attr, err = 0;
+
+	nest = nla_nest_start(skb, MCP_A_SETTINGS);
+	if (!nest)
+		return -EMSGSIZE;
+	for (attr = 1; attr <= MCP_S_MAX && !err; attr++)
+		if (mcp_setting_fields[attr].size)
+			err = nla_put(skb, attr, mcp_setting_fields[attr].size,
+				      mcp_setting_at(set, attr));
+	nla_nest_end(skb, nest);
+	return err;
+}
+
+/* A reply to @info with nothing in it yet. */
+static struct sk_buff *mcp_reply_new(struct genl_info *info, u8 cmd, void **hdr)
+{
+	struct sk_buff *msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+
+	if (!msg)
+		return NULL;
+	*hdr = genlmsg_put_reply(msg, info, &mcp_genl_family, 0, cmd);
+	if (!*hdr) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+static int mcp_cmd_show(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	struct sk_buff *msg;
+	void *hdr;
+	int err;
+
+	msg = mcp_reply_new(info, MCP_CMD_SHOW, &hdr);
+	if (!msg)
+		return -ENOMEM;
+	mutex_lock(&mnet->lock);
+	err = nla_put_string(msg, MCP_A_VERSION, MCP_VERSION) ?:
+		nla_put_u8(msg, MCP_A_UP, mnet->up) ?:
+		mcp_put_settings(msg, &mnet->settings);
+	mutex_unlock(&mnet->lock);
+	if (err) {
+		nlmsg_free(msg);
+		return err;
+	}
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+static bool mcp_host_bits_zero(const struct mcp_endpoint *addr, u8 prefixlen)
+{
+	unsigned int bits = mcp_addr_len(addr->family) * 8, bit;
+
+	for (bit = prefixlen; bit < bits; bit++)
+		if (addr->addr.octets[bit / 8] & (0x80 >> bit % 8))
+			return false;
+	return true;
+}
+
+static int mcp_get_acl(struct genl_info *info, struct mcp_endpoint *addr,
+		       u8 *prefixlen, char *ifname)
+{
+	struct nlattr *tb[MCP_ACL_A_MAX + 1];
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, MCP_A_ACL))
+		return -EINVAL;
+	err = nla_parse_nested(tb, MCP_ACL_A_MAX, info->attrs[MCP_A_ACL],
+			       mcp_acl_policy, info->extack);
+	if (err)
+		return err;
+	if (!tb[MCP_ACL_A_FAMILY] || !tb[MCP_ACL_A_ADDR] ||
+	    !tb[MCP_ACL_A_PREFIXLEN]) {
+		NL_SET_ERR_MSG(info->extack,
+			       "an entry has a family, an address and a prefix length");
+		return -EINVAL;
+	}
+	memset(addr, 0, sizeof(*addr));
+	addr->family = nla_get_u16(tb[MCP_ACL_A_FAMILY]);
+	*prefixlen = nla_get_u8(tb[MCP_ACL_A_PREFIXLEN]);
+	if ((addr->family != AF_INET && addr->family != AF_INET6) ||
+	    nla_len(tb[MCP_ACL_A_ADDR]) != mcp_addr_len(addr->family) ||
+	    *prefixlen > mcp_addr_len(addr->family) * 8) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_ACL_A_ADDR],
+				    "address and prefix length do not fit the family");
+		return -EINVAL;
+	}
+	memcpy(addr->addr.octets, nla_data(tb[MCP_ACL_A_ADDR]),
+	       mcp_addr_len(addr->family));
+	if (!mcp_host_bits_zero(addr, *prefixlen)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_ACL_A_ADDR],
+				    "the address has bits behind the prefix");
+		return -EINVAL;
+	}
+	ifname[0] = 0;
+	if (tb[MCP_ACL_A_IFNAME])
+		nla_strscpy(ifname, tb[MCP_ACL_A_IFNAME], IFNAMSIZ);
+	return 0;
+}
+
+static int mcp_cmd_acl_add(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	struct mcp_endpoint addr;
+	char ifname[IFNAMSIZ];
+	u8 prefixlen;
+	int err;
+
+	err = mcp_get_acl(info, &addr, &prefixlen, ifname);
+	if (err)
+		return err;
+	mutex_lock(&mnet->lock);
+	err = mcp_acl_add(&mnet->policy, &addr, prefixlen, ifname);
+	mutex_unlock(&mnet->lock);
+	if (err == -EEXIST)
+		NL_SET_ERR_MSG(info->extack, "the entry is there already");
+	else if (err == -ENOSPC)
+		NL_SET_ERR_MSG(info->extack, "the list is full");
+	return err;
+}
+
+static int mcp_cmd_acl_del(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	struct mcp_endpoint addr;
+	char ifname[IFNAMSIZ];
+	u8 prefixlen;
+	int err;
+
+	err = mcp_get_acl(info, &addr, &prefixlen, ifname);
+	if (err)
+		return err;
+	mutex_lock(&mnet->lock);
+	err = mcp_acl_del(&mnet->policy, &addr, prefixlen, ifname);
+	mutex_unlock(&mnet->lock);
+	if (err)
+		NL_SET_ERR_MSG(info->extack, "there is no such entry");
+	return err;
+}
+
+static int mcp_cmd_acl_flush(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+
+	mutex_lock(&mnet->lock);
+	mcp_acl_flush(&mnet->policy);
+	mutex_unlock(&mnet->lock);
+	return 0;
+}
+
+static void *mcp_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
+			  u8 cmd)
+{
+	void *hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				cb->nlh->nlmsg_seq, &mcp_genl_family,
+				NLM_F_MULTI, cmd);
+
+	if (hdr)
+		genl_dump_check_consistent(cb, hdr);
+	return hdr;
+}
+
+static int mcp_put_acl(struct sk_buff *skb, const struct mcp_acl *acl)
+{
+	struct nlattr *nest = nla_nest_start(skb, MCP_A_ACL);
+	int err;
+
+	if (!nest)
+		return -EMSGSIZE;
+	err = nla_put_u16(skb, MCP_ACL_A_FAMILY, acl->addr.family) ?:
+		nla_put(skb, MCP_ACL_A_ADDR, mcp_addr_len(acl->addr.family),
+			acl->addr.addr.octets) ?:
+		nla_put_u8(skb, MCP_ACL_A_PREFIXLEN, acl->prefixlen) ?:
+		(acl->ifname[0] ?
+		 nla_put_string(skb, MCP_ACL_A_IFNAME, acl->ifname) : 0) ?:
+		nla_put_u64_64bit(skb, MCP_ACL_A_HITS,
+				  atomic64_read(&acl->hits), MCP_ACL_A_PAD);
+	nla_nest_end(skb, nest);
+	return err;
+}
+
+static int mcp_dump_acl(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct mcp_net *mnet = mcp_net(sock_net(skb->sk));
+	struct mcp_acl *acl;
+	long n = 0;
+	void *hdr;
+
+	mutex_lock(&mnet->lock);
+	cb->seq = mnet->policy.acl_generation;
+	list_for_each_entry(acl, &mnet->policy.acl, list) {
+		if (n++ < cb->args[0])
+			continue;
+		hdr = mcp_dump_put(skb, cb, MCP_CMD_ACL_GET);
+		if (!hdr)
+			break;
+		if (mcp_put_acl(skb, acl)) {
+			genlmsg_cancel(skb, hdr);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+		cb->args[0] = n;
+	}
+	mutex_unlock(&mnet->lock);
+	return skb->len;
+}
+
+static int mcp_put_endpoint(struct sk_buff *skb, int attr,
+			    const struct mcp_endpoint *ep)
+{
+	struct nlattr *nest;
+	int err;
+
+	if (!ep->family)
+		return 0;
+	nest = nla_nest_start(skb, attr);
+	if (!nest)
+		return -EMSGSIZE;
+	err = nla_put_u16(skb, MCP_ENDPOINT_A_FAMILY, ep->family) ?:
+		nla_put(skb, MCP_ENDPOINT_A_ADDR, mcp_addr_len(ep->family),
+			ep->addr.octets) ?:
+		nla_put_be16(skb, MCP_ENDPOINT_A_PORT, ep->port);
+	nla_nest_end(skb, nest);
+	return err;
+}
+
+static int mcp_put_session(struct sk_buff *skb, struct mcp_session *s,
+			   enum mcp_end why)
+{
+	u64 age = jiffies_to_msecs(jiffies - s->born);
+	struct nlattr *nest;
+	u8 kind, subflows;
+	int err;
+
+	kind = mcp_upstream_kind(s, &subflows);
+	nest = nla_nest_start(skb, MCP_A_SESSION);
+	if (!nest)
+		return -EMSGSIZE;
+	err = nla_put_u64_64bit(skb, MCP_SESSION_A_ID, s->id,
+				MCP_SESSION_A_PAD) ?:
+		mcp_put_endpoint(skb, MCP_SESSION_A_CLIENT, &s->key.client) ?:
+		mcp_put_endpoint(skb, MCP_SESSION_A_MCP, &s->key.mcp) ?:
+		(smp_load_acquire(&s->requested) ?
+		 mcp_put_endpoint(skb, MCP_SESSION_A_SERVER,
+				  &s->request.server) : 0) ?:
+		(smp_load_acquire(&s->down.outcome) ?
+		 mcp_put_endpoint(skb, MCP_SESSION_A_EXTERNAL,
+				  &s->down.external) : 0) ?:
+		nla_put_u8(skb, MCP_SESSION_A_STATE, READ_ONCE(s->state)) ?:
+		nla_put_u8(skb, MCP_SESSION_A_CODEC, s->request.codec) ?:
+		nla_put_u8(skb, MCP_SESSION_A_UPSTREAM, kind) ?:
+		(subflows ? nla_put_u8(skb, MCP_SESSION_A_SUBFLOWS, subflows) :
+		 0) ?:
+		nla_put_u64_64bit(skb, MCP_SESSION_A_AGE, age,
+				  MCP_SESSION_A_PAD) ?:
+		nla_put_u64_64bit(skb, MCP_SESSION_A_BYTES_UP,
+				  READ_ONCE(s->flow[MCP_UP].bytes),
+				  MCP_SESSION_A_PAD) ?:
+		nla_put_u64_64bit(skb, MCP_SESSION_A_BYTES_DOWN,
+				  READ_ONCE(s->flow[MCP_DOWN].bytes),
+				  MCP_SESSION_A_PAD) ?:
+		(why ? nla_put_u8(skb, MCP_SESSION_A_END, why) : 0);
+	nla_nest_end(skb, nest);
+	return err;
+}
+
+static int mcp_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct mcp_net *mnet = mcp_net(sock_net(skb->sk));
+	struct mcp_session *s;
+	u32 id = cb->args[0];
+	void *hdr;
+	int err;
+
+	/* Numbers are not used again soon: a session is shown at most once. */
+	while (cb->args[0] <= U32_MAX && (s = mcp_session_next(mnet, &id))) {
+		err = -EMSGSIZE;
+		hdr = mcp_dump_put(skb, cb, MCP_CMD_SESSION_GET);
+		if (hdr)
+			err = mcp_put_session(skb, s, MCP_END_NONE);
+		mcp_session_put(s);
+		if (err) {
+			if (hdr)
+				genlmsg_cancel(skb, hdr);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+		cb->args[0] = (long)id + 1;
+		id++;
+	}
+	return skb->len;
+}
+
+static int mcp_cmd_session_count(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	struct nlattr *nest;
+	struct sk_buff *msg;
+	void *hdr;
+
+	msg = mcp_reply_new(info, MCP_CMD_SESSION_COUNT, &hdr);
+	if (!msg)
+		return -ENOMEM;
+	nest = nla_nest_start(msg, MCP_A_COUNT);
+	if (!nest ||
+	    nla_put_u32(msg, MCP_COUNT_A_TOTAL,
+			atomic_read(&mnet->session_count)) ||
+	    nla_put_u32(msg, MCP_COUNT_A_HALF_OPEN,
+			atomic_read(&mnet->half_open)) ||
+	    nla_put_u32(msg, MCP_COUNT_A_CLIENTS,
+			atomic_read(&mnet->policy.client_count))) {
+		nlmsg_free(msg);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(msg, nest);
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+static int mcp_cmd_session_flush(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	struct mcp_session *s;
+	u32 id = 0, only = 0;
+
+	if (info->attrs[MCP_A_SESSION_ID]) {
+		u64 wanted = nla_get_u64(info->attrs[MCP_A_SESSION_ID]);
+
+		id = wanted;
+		only = wanted;
+		s = wanted && wanted <= U32_MAX ?
+			mcp_session_next(mnet, &id) : NULL;
+		if (!s || id != only) {
+			if (s)
+				mcp_session_put(s);
+			NL_SET_ERR_MSG(info->extack, "there is no such session");
+			return -ENOENT;
+		}
+		mcp_session_signal(s, MCP_SESSION_FLUSH);
+		mcp_session_put(s);
+		return 0;
+	}
+	while ((s = mcp_session_next(mnet, &id))) {
+		mcp_session_signal(s, MCP_SESSION_FLUSH);
+		mcp_session_put(s);
+		cond_resched();
+		if (id++ == U32_MAX)
+			break;
+	}
+	return 0;
+}
+
+static int mcp_dump_stats(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct mcp_net *mnet = mcp_net(sock_net(skb->sk));
+	struct nlattr *nest;
+	void *hdr;
+
+	for (; cb->args[0] < __MCP_STAT_COUNT; cb->args[0]++) {
+		hdr = mcp_dump_put(skb, cb, MCP_CMD_STATS_GET);
+		if (!hdr)
+			break;
+		nest = nla_nest_start(skb, MCP_A_STAT);
+		if (!nest ||
+		    nla_put_string(skb, MCP_STAT_A_NAME,
+				   mcp_stat_name(cb->args[0])) ||
+		    nla_put_u64_64bit(skb, MCP_STAT_A_VALUE,
+				      mcp_stat_sum(mnet->stats, cb->args[0]),
+				      MCP_STAT_A_PAD)) {
+			genlmsg_cancel(skb, hdr);
+			break;
+		}
+		nla_nest_end(skb, nest);
+		genlmsg_end(skb, hdr);
+	}
+	return skb->len;
+}
+
+/**
+ * mcp_netlink_notify() - tell who listens what happened to a session
+ * @s: the session
+ * @event: what
+ * @why: with MCP_EVENT_END: the reason
+ *
+ * Context: the worker.
+ */
+void mcp_netlink_notify(struct mcp_session *s, enum mcp_event event,
+			enum mcp_end why)
+{
+	struct net *net = s->mnet->net;
+	struct sk_buff *msg;
+	void *hdr;
+
+	if (!genl_has_listeners(&mcp_genl_family, net, MCP_GROUP_SESSION))
+		return;
+	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!msg)
+		return;
+	hdr = genlmsg_put(msg, 0, 0, &mcp_genl_family, 0, MCP_CMD_SESSION_EVENT);
+	if (!hdr || nla_put_u8(msg, MCP_A_EVENT, event) ||
+	    mcp_put_session(msg, s, why)) {
+		nlmsg_free(msg);
+		return;
+	}
+	genlmsg_end(msg, hdr);
+	genlmsg_multicast_netns(&mcp_genl_family, net, msg, 0,
+				MCP_GROUP_SESSION, GFP_KERNEL);
+}
+
+#define MCP_OP_POLICY(p)						\
+	.policy = (p), .maxattr = ARRAY_SIZE(p) - 1
+
+static const struct genl_ops mcp_genl_ops[] = {
+	{
+		.cmd = MCP_CMD_UP,
+		.doit = mcp_cmd_up,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_settings_policy),
+	}, {
+		.cmd = MCP_CMD_SET,
+		.doit = mcp_cmd_set,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_settings_policy),
+	}, {
+		.cmd = MCP_CMD_SHOW,
+		.doit = mcp_cmd_show,
+		MCP_OP_POLICY(mcp_no_policy),
+	}, {
+		.cmd = MCP_CMD_DOWN,
+		.doit = mcp_cmd_down,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_no_policy),
+	}, {
+		.cmd = MCP_CMD_ACL_ADD,
+		.doit = mcp_cmd_acl_add,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_acl_cmd_policy),
+	}, {
+		.cmd = MCP_CMD_ACL_DEL,
+		.doit = mcp_cmd_acl_del,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_acl_cmd_policy),
+	}, {
+		.cmd = MCP_CMD_ACL_FLUSH,
+		.doit = mcp_cmd_acl_flush,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_no_policy),
+	}, {
+		.cmd = MCP_CMD_ACL_GET,
+		.dumpit = mcp_dump_acl,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_no_policy),
+	}, {
+		.cmd = MCP_CMD_SESSION_GET,
+		.dumpit = mcp_dump_sessions,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_no_policy),
+	}, {
+		.cmd = MCP_CMD_SESSION_COUNT,
+		.doit = mcp_cmd_session_count,
+		MCP_OP_POLICY(mcp_no_policy),
+	}, {
+		.cmd = MCP_CMD_SESSION_FLUSH,
+		.doit = mcp_cmd_session_flush,
+		.flags = GENL_UNS_ADMIN_PERM,
+		MCP_OP_POLICY(mcp_flush_policy),
+	}, {
+		.cmd = MCP_CMD_STATS_GET,
+		.dumpit = mcp_dump_stats,
+		MCP_OP_POLICY(mcp_no_policy),
+	},
+};
+
+static struct genl_family mcp_genl_family __ro_after_init = {
+	.name = MCP_GENL_NAME,
+	.version = MCP_GENL_VERSION,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.ops = mcp_genl_ops,
+	.n_ops = ARRAY_SIZE(mcp_genl_ops),
+	.mcgrps = mcp_genl_groups,
+	.n_mcgrps = ARRAY_SIZE(mcp_genl_groups),
+	.resv_start_op = MCP_CMD_UP,
+};
+
+/**
+ * mcp_netlink_init() - be there for the tool
+ *
+ * Context: process.
+ * Return: 0 or a negative error.
+ */
+int __init mcp_netlink_init(void)
+{
+	return genl_register_family(&mcp_genl_family);
+}
+
+/**
+ * mcp_netlink_exit() - undo mcp_netlink_init()
+ *
+ * Context: process.
+ */
+void mcp_netlink_exit(void)
+{
+	genl_unregister_family(&mcp_genl_family);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The byte pump between the two connections of a session.
+ */
+#ifndef MCP_RELAY_H
+#define MCP_RELAY_H
+
+#include <linux/types.h>
+
+struct mcp_session;
+struct socket;
+
+enum mcp_direction { MCP_UP, MCP_DOWN };	/* client to server, and back */
+
+/**
+ * struct mcp_flow - one direction
+ * @data:	octets that were taken from one side and not yet by the other
+ * @len:	how many
+ * @chunk:	what @data points into, if that is to be freed
+ * @bytes:	octets passed on; what the MCP says itself does not count
+ * @own:	octets at the head of @data that the MCP says itself
+ * @eof:	the reading side has ended
+ * @shut:	the end was passed on
+ */
+struct mcp_flow {
+	u8 *data;
+	u32 len;
+	u32 own;
+	void *chunk;
+	u64 bytes;
+	bool eof;
+	bool shut;
+};
+
+enum mcp_relay_result {
+	MCP_RELAY_WAIT,			/* nothing more to do now */
+	MCP_RELAY_AGAIN,		/* there is more: call again soon */
+	MCP_RELAY_DONE,			/* both ends passed on */
+	MCP_RELAY_UPSTREAM_GONE,	/* reset, or timed out */
+	MCP_RELAY_DOWNSTREAM_GONE,
+};
+
+void mcp_flow_free(struct mcp_flow *flow);
+enum mcp_relay_result mcp_relay_run(struct mcp_session *s);
+enum mcp_relay_result mcp_relay_last_words(struct mcp_session *s);
+
+#endif /* MCP_RELAY_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Refusals that go out as a packet of their own.
+ */
+#ifndef MCP_REPLY_H
+#define MCP_REPLY_H
+
+struct mcp_endpoint;
+struct mcp_net;
+struct sk_buff;
+
+void mcp_reply_reset(struct mcp_net *mnet, struct sk_buff *syn,
+		     const struct mcp_endpoint *client);
+
+#endif /* MCP_REPLY_H */

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/tcp.h>
+
+#include "segment.h"
+
+/* The lengths of the network header after the packet became longer or shorter. */
+static void mcp_fix_length(struct sk_buff *skb)
+{
+	struct iphdr *iph = ip_hdr(skb);
+
+	if (iph->version == 4) {
+		iph->tot_len = htons(skb->len - skb_network_offset(skb));
+		ip_send_check(iph);
+	} else {
+		ipv6_hdr(skb)->payload_len =
+			htons(skb->len - skb_network_offset(skb) -
+			      sizeof(struct ipv6hdr));
+	}
+}
+
+static __sum16 mcp_tcp_sum(const struct sk_buff *skb, unsigned int len,
+			   __wsum sum)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	if (iph->version == 4)
+		return csum_tcpudp_magic(iph->saddr, iph->daddr, len,
+					 IPPROTO_TCP, sum);
+	return csum_ipv6_magic(&ipv6_hdr(skb)->saddr, &ipv6_hdr(skb)->daddr,
+			       len, IPPROTO_TCP, sum);
+}
+
+/**
+ * mcp_segment_consume() - take the payload out of a SYN
+ * @skb: the SYN, on its way in; its checksum was verified
+ * @thoff: offset of the TCP header from skb->data
+ * @shift: octets of payload that the stack is to acknowledge
+ *
+ * The stack answers with ack = ISN + @shift + 1: to the client, that is its SYN
+ * and its payload.
+ *
+ * Context: any; does not sleep. Pointers into @skb are void afterwards.
+ * Return: 0, or -ENOMEM: then the packet is of no use.
+ */
+int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift)
+{
+	unsigned int len;
+	struct tcphdr *th;
+
+	if (skb_ensure_writable(skb, thoff + sizeof(*th)))
+		return -ENOMEM;
+	th = (struct tcphdr *)(skb->data + thoff);
+	len = th->doff * 4;
+	if (skb_ensure_writable(skb, thoff + len) ||
+	    pskb_trim(skb, thoff + len))
+		return -ENOMEM;
+	mcp_fix_length(skb);
+
+	th = (struct tcphdr *)(skb->data + thoff);
+	th->seq = htonl(ntohl(th->seq) + shift);
+	th->check = 0;
+	th->check = mcp_tcp_sum(skb, len, csum_partial(th, len, 0));
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = 0;
+	return 0;
+}
+
+/**
+ * mcp_segment_insert() - put a payload into a SYN/ACK
+ * @skb: the SYN/ACK, on its way out
+ * @thoff: offset of the TCP header from skb->data
+ * @data: the payload
+ * @len: its length in octets
+ *
+ * The sequence number goes back by @len, so that the first octet of the stream
+ * keeps its number.
+ *
+ * Context: any; does not sleep. Pointers into @skb are void afterwards.
+ * Return: 0, or -ENOMEM: then the packet is as it was.
+ */
+int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
+		       unsigned int len)
+{
+	struct tcphdr *th;
+	unsigned int tcp_len;
+
+	if (skb_is_nonlinear(skb) && skb_linearize(skb))
+		return -ENOMEM;
+	if ((skb_cloned(skb) || skb_tailroom(skb) < len) &&
+	    pskb_expand_head(skb, 0, len, GFP_ATOMIC))
+		return -ENOMEM;
+	skb_put_data(skb, data, len);
+	mcp_fix_length(skb);
+
+	th = (struct tcphdr *)(skb->data + thoff);
+	tcp_len = skb->len - thoff;
+	th->seq = htonl(ntohl(th->seq) - len);
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		th->check = ~mcp_tcp_sum(skb, tcp_len, 0);
+	} else {
+		th->check = 0;
+		th->check = mcp_tcp_sum(skb, tcp_len,
+					csum_partial(th, tcp_len, 0));
+	}
+	return 0;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A session: one client's connection through the MCP, from the SYN to the end.
+ * Here are its memory, its place in the tables, its timer and its lifetime;
+ * what happens in it is in conversion.c.
+ */
+#ifndef MCP_SESSION_H
+#define MCP_SESSION_H
+
+#include <linux/netfilter.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable.h>
+#include <linux/timer.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "behave.h"
+#include "convert.h"
+#include "downstream.h"
+#include "net.h"
+#include "relay.h"
+#include "tcpopt.h"
+
+struct sk_buff;
+struct socket;
+
+/* Who opened the connection: addresses and ports of a SYN to the MCP. */
+struct mcp_session_key {
+	struct mcp_endpoint client;
+	struct mcp_endpoint mcp;
+};
+
+/* Bits of mcp_session.events: what the worker has to look at. */
+enum {
+	MCP_SESSION_CANCELLED,		/* the client took its SYN back */
+	MCP_SESSION_FLUSH,		/* an operator ends it */
+	MCP_SESSION_DOWN,		/* the MCP goes down */
+};
+
+/**
+ * struct mcp_session - one client's connection
+ *
+ * Two parties: packets (softirq), which find it in mcp_net.held and hand it
+ * what they carry under @lock, and its worker (process context, never two at
+ * a time), which does everything else and owns every field that is not said
+ * to be another's.
+ *
+ * @node:	in mcp_net.held while @hashed
+ * @key:	constant
+ * @mnet:	constant; outlives the session (mcp_session_drain())
+ * @client:	constant; its client's entry, held
+ * @rcu:	for freeing
+ * @ref:	one for life, which mcp_session_end() drops; one while @work is
+ *		pending or running; one for every pointer that leaves RCU
+ * @id:		constant; number in mcp_net.sessions
+ * @born:	constant; jiffies
+ * @work:	the worker
+ * @timer:	wakes the worker at the earliest of its deadlines
+ * @events:	bits, see above; set by anybody
+ *
+ * @lock:	guards the fields up to @accepted; taken with BH off
+ * @hashed:	@node is in mcp_net.held
+ * @answered:	the client's SYN was or is being given to the stack
+ * @dead:	nothing may be handed to it any more
+ * @held:	the client's SYN, until it is answered
+ * @okfn:	where the stack takes @held
+ * @accepted:	upstream socket on its way from the listener to the worker
+ *
+ * @isn:	constant; sequence number of the client's SYN
+ * @payload:	constant; the SYN's payload: request, then early data. Of a late
+ *		request what was read so far
+ * @payload_len: its length in octets; constant but for a late request
+ * @syn_len:	constant; octets of payload in the SYN
+ * @ifindex:	constant; interface of the SYN
+ * @tos:	constant; TOS or traffic class of the SYN
+ * @late:	constant; the request comes in the stream
+ * @mptcp:	the SYN had MP_CAPABLE, or a late connection is MPTCP
+ * @echo:	constant; the SYN/ACK is to carry the request
+ * @requested:	the request is complete
+ * @request:	what it says
+ *
+ * @state:	enum mcp_state
+ * @upstream:	the client's connection; written under @lock
+ * @up_wait:	wakes the worker for @upstream
+ * @down:	the server's connection, see downstream.h
+ * @failure:	why there is nothing to bind: enum mcp_end; MCP_END_NONE if all
+ *		is well
+ * @refusal:	constant; the session is only there to tell this: enum
+ *		mcp_convert_error + 1; 0: it is there to be served
+ * @dialled:	the server has accepted
+ * @bound:	upstream and downstream are bound
+ * @half_open:	counted as such in policy
+ * @reply:	Convert message for the client, to be freed
+ * @flow:	the two directions
+ * @hold_until: jiffies; answer or refuse the client; 0: no such deadline
+ * @dial_until: jiffies; the server has been silent long enough
+ * @request_until: jiffies; the late request must be complete, or a client that
+ *		was told an error must be gone
+ * @accept_until: jiffies; the client must have completed its handshake
+ * @idle_until: jiffies; behave's timer runs out
+ * @probed:	jiffies; a probe was sent then
+ */
+struct mcp_session {
+	struct rhash_head node;
+	struct mcp_session_key key;
+	struct mcp_net *mnet;
+	struct mcp_client *client;
+	struct rcu_head rcu;
+	refcount_t ref;
+	u32 id;
+	unsigned long born;
+	struct work_struct work;
+	struct timer_list timer;
+	unsigned long events;
+
+	spinlock_t lock;
+	bool hashed;
+	bool answered;
+	bool dead;
+	struct sk_buff *held;
+	int (*okfn)(struct net *net, struct sock *sk, struct sk_buff *skb);
+	struct socket *accepted;
+
+	u32 isn;
+	u8 *payload;
+	u16 payload_len;
+	u16 syn_len;
+	int ifindex;
+	u8 tos;
+	bool late;
+	bool mptcp;
+	bool echo;
+	bool requested;
+	struct mcp_request request;
+
+	u8 state;
+	u8 failure;
+	u8 refusal;
+	bool dialled;
+	bool bound;
+	bool half_open;
+	struct socket *upstream;
+	struct wait_queue_entry up_wait;
+	struct mcp_downstream down;
+	u8 *reply;
+	struct mcp_flow flow[2];
+	unsigned long hold_until;
+	unsigned long dial_until;
+	unsigned long request_until;
+	unsigned long accept_until;
+	unsigned long idle_until;
+	unsigned long probed;
+};
+
+int mcp_session_module_init(void);
+void mcp_session_module_exit(void);
+int mcp_session_net_init(struct mcp_net *mnet);
+void mcp_session_net_exit(struct mcp_net *mnet);
+
+struct mcp_session *mcp_session_new(struct mcp_net *mnet,
+				    const struct mcp_session_key *key,
+				    struct mcp_client *client,
+				    work_func_t work, gfp_t gfp);
+int mcp_session_publish(struct mcp_session *s, bool held, gfp_t gfp);
+void mcp_session_discard(struct mcp_session *s);
+struct mcp_session *mcp_session_find(struct mcp_net *mnet,
+				     const struct mcp_session_key *key);
+struct mcp_session *mcp_session_next(struct mcp_net *mnet, u32 *id);
+bool mcp_session_get(struct mcp_session *s);
+void mcp_session_put(struct mcp_session *s);
+void mcp_session_unhash(struct mcp_session *s);
+void mcp_session_kick(struct mcp_session *s);
+void mcp_session_signal(struct mcp_session *s, int event);
+void mcp_session_wait_on(struct mcp_session *s, struct wait_queue_entry *wait,
+			 wait_queue_func_t wake, struct socket *sock);
+void mcp_session_wait_off(struct wait_queue_entry *wait, struct socket *sock);
+unsigned long mcp_deadline(u32 ms);
+enum mcp_action mcp_session_event(struct mcp_session *s,
+				  enum mcp_event_kind event);
+void mcp_session_arm(struct mcp_session *s);
+void mcp_session_bound(struct mcp_session *s);
+void mcp_session_end(struct mcp_session *s);
+void mcp_session_drain(struct mcp_net *mnet);
+
+#endif /* MCP_SESSION_H */

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/net.h>
+#include <linux/uio.h>
+#include <net/inet_ecn.h>
+#include <net/inet_hashtables.h>
+#include <net/ip.h>
+#include <net/tcp.h>
+
+#include "socket.h"
+
+/**
+ * mcp_socket_set_option() - set an integer option
+ * @sock: a socket of any kind; MPTCP passes it on to its subflows
+ * @level: SOL_...
+ * @name: the option
+ * @value: its value
+ *
+ * Context: process; takes the socket's lock.
+ * Return: 0 or a negative error.
+ */
+int mcp_socket_set_option(struct socket *sock, int level, int name, int value)
+{
+	return sock->ops->setsockopt(sock, level, name, KERNEL_SOCKPTR(&value),
+				     sizeof(value));
+}
+
+/**
+ * mcp_socket_set_tos() - mark what a socket sends
+ * @sock: TCP or MPTCP, IPv4 or IPv6
+ * @tos: TOS or traffic class of a packet of the other side
+ *
+ * The DSCP of a connection goes with it (nam section 5.6.5); ECN does not.
+ *
+ * Context: process; takes the socket's lock.
+ */
+void mcp_socket_set_tos(struct socket *sock, u8 tos)
+{
+	int dscp = tos & ~INET_ECN_MASK;
+
+	if (!dscp)
+		return;
+	if (sock->sk->sk_family == AF_INET)
+		mcp_socket_set_option(sock, SOL_IP, IP_TOS, dscp);
+	else
+		mcp_socket_set_option(sock, SOL_IPV6, IPV6_TCLASS, dscp);
+}
+
+/**
+ * mcp_socket_address() - an endpoint as socket calls want it
+ * @ep: the endpoint
+ * @addr: where it goes
+ *
+ * Context: any.
+ * Return: the length of the address.
+ */
+int mcp_socket_address(const struct mcp_endpoint *ep,
+		       struct sockaddr_storage *addr)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)addr;
+	struct sockaddr_in *in = (struct sockaddr_in *)addr;
+
+	memset(addr, 0, sizeof(*addr));
+	addr->ss_family = ep->family;
+	in->sin_port = ep->port;
+	if (ep->family == AF_INET) {
+		in->sin_addr.s_addr = ep->addr.ip;
+		return sizeof(*in);
+	}
+	memcpy(&in6->sin6_addr, ep->addr.ip6, sizeof(in6->sin6_addr));
+	return sizeof(*in6);
+}
+
+/* Address and port of one end; an IPv4-mapped address becomes IPv4. */
+static void mcp_endpoint_from_sockaddr(struct mcp_endpoint *ep,
+				       const struct sockaddr_storage *addr)
+{
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+	const struct sockaddr_in *in = (const void *)addr;
+
+	memset(ep, 0, sizeof(*ep));
+	ep->port = in->sin_port;
+	if (addr->ss_family == AF_INET6 &&
+	    !ipv6_addr_v4mapped(&in6->sin6_addr)) {
+		ep->family = AF_INET6;
+		memcpy(ep->addr.ip6, &in6->sin6_addr, sizeof(ep->addr.ip6));
+		return;
+	}
+	ep->family = AF_INET;
+	ep->addr.ip = addr->ss_family == AF_INET ? in->sin_addr.s_addr :
+		in6->sin6_addr.s6_addr32[3];
+}
+
+/**
+ * mcp_socket_name() - one end of a connected socket
+ * @sock: the socket
+ * @peer: the other side's end
+ * @ep: where it goes
+ *
+ * Context: process.
+ * Return: 0 or a negative error.
+ */
+int mcp_socket_name(struct socket *sock, bool peer, struct mcp_endpoint *ep)
+{
+	struct sockaddr_storage addr;
+	int err;
+
+	err = peer ? kernel_getpeername(sock, (struct sockaddr *)&addr) :
+		kernel_getsockname(sock, (struct sockaddr *)&addr);
+	if (err < 0)
+		return err;
+	mcp_endpoint_from_sockaddr(ep, &addr);
+	return 0;
+}
+
+/**
+ * mcp_socket_receive() - read what is there
+ * @sock: the socket
+ * @buf: where it goes
+ * @size: octets that fit
+ *
+ * Context: process; does not wait.
+ * Return: octets read, 0 at the end of the stream, -EAGAIN or another error.
+ */
+int mcp_socket_receive(struct socket *sock, void *buf, size_t size)
+{
+	struct kvec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = { };
+
+	return kernel_recvmsg(sock, &msg, &iov, 1, size, MSG_DONTWAIT);
+}
+
+/**
+ * mcp_socket_closed() - has the protocol nothing left to do?
+ * @sock: a socket that was shut down both ways
+ *
+ * A kernel socket must not be released earlier: its timers end with it, and
+ * with them the retransmission of what is not acknowledged yet.
+ *
+ * Context: process.
+ */
+bool mcp_socket_closed(const struct socket *sock)
+{
+	return inet_sk_state_load(sock->sk) == TCP_CLOSE;
+}
+
+/**
+ * mcp_socket_abort() - reset a connection and release its socket
+ * @sock: TCP (RST) or MPTCP (MP_FASTCLOSE)
+ *
+ * Context: process.
+ */
+void mcp_socket_abort(struct socket *sock)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
+		sock->ops->setsockopt(sock, SOL_SOCKET, SO_LINGER,
+				      KERNEL_SOCKPTR(&linger), sizeof(linger));
+	else
+		sock_no_linger(sock->sk);
+	sock_release(sock);
+}
+
+/**
+ * mcp_socket_reap() - leave no connection without a namespace
+ * @net: the namespace, going away
+ *
+ * Connections that were closed in good order may still have octets to send or a
+ * FIN to be acknowledged. Their sockets do not hold the namespace (see
+ * mcp_sk_unpin_net()), so their timers must not outlive it.
+ *
+ * Context: process; no session is left.
+ */
+void mcp_socket_reap(struct net *net)
+{
+	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
+	unsigned int slot;
+
+	for (slot = 0; slot <= hashinfo->ehash_mask; slot++) {
+		struct inet_ehash_bucket *head = &hashinfo->ehash[slot];
+		spinlock_t *lock = inet_ehash_lockp(hashinfo, slot);
+		struct hlist_nulls_node *node;
+		struct sock *sk;
+again:
+		if (hlist_nulls_empty(&head->chain))
+			continue;
+		spin_lock_bh(lock);
+		sk_nulls_for_each(sk, node, &head->chain) {
+			if (!net_eq(sock_net(sk), net) ||
+			    !sk_fullsock(sk) || sk->sk_net_refcnt ||
+			    !sock_flag(sk, SOCK_DEAD) ||
+			    !refcount_inc_not_zero(&sk->sk_refcnt))
+				continue;
+			spin_unlock_bh(lock);
+
+			lock_sock(sk);
+			local_bh_disable();
+			bh_lock_sock(sk);
+			if (sk->sk_state != TCP_CLOSE)
+				tcp_done(sk);
+			bh_unlock_sock(sk);
+			local_bh_enable();
+			release_sock(sk);
+			sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_retransmit_timer);
+			sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_delack_timer);
+			sk_stop_timer_sync(sk, &sk->sk_timer);
+			sock_put(sk);
+			cond_resched();
+			goto again;
+		}
+		spin_unlock_bh(lock);
+	}
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the MCP does with kernel sockets of either protocol.
+ */
+#ifndef MCP_SOCKET_H
+#define MCP_SOCKET_H
+
+#include "endpoint.h"
+
+struct net;
+struct sockaddr_storage;
+struct socket;
+
+int mcp_socket_set_option(struct socket *sock, int level, int name, int value);
+void mcp_socket_set_tos(struct socket *sock, u8 tos);
+int mcp_socket_address(const struct mcp_endpoint *ep,
+		       struct sockaddr_storage *addr);
+int mcp_socket_name(struct socket *sock, bool peer, struct mcp_endpoint *ep);
+int mcp_socket_receive(struct socket *sock, void *buf, size_t size);
+bool mcp_socket_closed(const struct socket *sock);
+void mcp_socket_abort(struct socket *sock);
+void mcp_socket_reap(struct net *net);
+
+#endif /* MCP_SOCKET_H */

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/mptcp.h>
+#include <linux/net.h>
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
+#include <net/mptcp.h>
+#include <net/tcp.h>
+
+#include "compat.h"
+#include "conversion.h"
+#include "reply.h"
+#include "session.h"
+#include "socket.h"
+#include "trace.h"
+
+#define MCP_BACKLOG		8192
+/* Connections accepted before others get the CPU. */
+#define MCP_ACCEPTS_PER_RUN	64
+
+static const int mcp_families[2] = { AF_INET, AF_INET6 };
+
+/* The TCP socket behind an MPTCP listener: not reachable but by its port. */
+static struct sock *mcp_tcp_listener(struct net *net, int family, __be16 port)
+{
+	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
+	__be32 lo = htonl(INADDR_LOOPBACK);
+	struct sock *sk = NULL;
+
+	rcu_read_lock();
+	if (family == AF_INET)
+		sk = __inet_lookup_listener(net, hashinfo, NULL, 0, lo, port,
+					    lo, ntohs(port), LOOPBACK_IFINDEX, 0);
+#if IS_ENABLED(CONFIG_IPV6)
+	else
+		sk = inet6_lookup_listener(net, hashinfo, NULL, 0,
+					   &in6addr_loopback, port,
+					   &in6addr_loopback, ntohs(port),
+					   LOOPBACK_IFINDEX, 0);
+#endif
+	if (sk && (!sk->sk_kern_sock || !refcount_inc_not_zero(&sk->sk_refcnt)))
+		sk = NULL;
+	rcu_read_unlock();
+	return sk;
+}
+
+static int mcp_listen_on(struct net *net, int family, __be16 port,
+			 struct socket **res)
+{
+	struct sockaddr_storage addr = { .ss_family = family };
+	struct socket *sock;
+	struct sock *tcp;
+	int err;
+
+	err = sock_create_kern(net, family, SOCK_STREAM, IPPROTO_MPTCP, &sock);
+	if (err)
+		return err;
+	mcp_socket_set_option(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (family == AF_INET6) {
+		err = mcp_socket_set_option(sock, SOL_IPV6, IPV6_V6ONLY, 1);
+		if (err)
+			goto out;
+	}
+	((struct sockaddr_in *)&addr)->sin_port = port;	/* sin6_port is there too */
+	err = kernel_bind(sock, (struct sockaddr *)&addr,
+			  family == AF_INET ? sizeof(struct sockaddr_in) :
+			  sizeof(struct sockaddr_in6));
+	if (err)
+		goto out;
+	err = kernel_listen(sock, MCP_BACKLOG);
+	if (err)
+		goto out;
+
+	tcp = mcp_tcp_listener(net, family, port);
+	if (!tcp) {
+		err = -EADDRINUSE;
+		goto out;
+	}
+	lock_sock(tcp);
+	mcp_sk_unpin_net(tcp);
+	release_sock(tcp);
+	sock_put(tcp);
+	*res = sock;
+	return 0;
+out:
+	sock_release(sock);
+	return err;
+}
+
+static int mcp_wake_accept(struct wait_queue_entry *wait, unsigned int mode,
+			   int sync, void *key)
+{
+	struct mcp_net *mnet = wait->private;
+
+	queue_work(system_wq, &mnet->upstream.accept);
+	return 0;
+}
+
+/* Hands an accepted connection to the session whose SYN began it. */
+static bool mcp_upstream_hand_over(struct mcp_net *mnet,
+				   const struct mcp_session_key *key,
+				   struct socket *sock)
+{
+	struct mcp_session *s = mcp_session_find(mnet, key);
+	bool taken = false;
+
+	if (!s)
+		return false;
+	spin_lock_bh(&s->lock);
+	if (!s->dead && s->answered && !s->accepted) {
+		s->accepted = sock;
+		taken = true;
+	}
+	spin_unlock_bh(&s->lock);
+	if (taken) {
+		mcp_session_unhash(s);
+		mcp_session_kick(s);
+	}
+	mcp_session_put(s);
+	return taken;
+}
+
+static void mcp_upstream_accept(struct work_struct *work)
+{
+	struct mcp_net *mnet = container_of(work, struct mcp_net,
+					    upstream.accept);
+	struct mcp_upstream *up = &mnet->upstream;
+	int budget = MCP_ACCEPTS_PER_RUN;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		while (up->sock[i] && !READ_ONCE(up->accept_stop)) {
+			struct mcp_session_key key;
+			struct socket *sock;
+
+			if (!budget--) {
+				queue_work(system_wq, work);
+				return;
+			}
+			if (kernel_accept(up->sock[i], &sock, O_NONBLOCK))
+				break;
+			if (mcp_socket_name(sock, true, &key.client) ||
+			    mcp_socket_name(sock, false, &key.mcp)) {
+				/* It was reset before we came to it. */
+				mcp_socket_abort(sock);
+				continue;
+			}
+			if (!mcp_upstream_hand_over(mnet, &key, sock))
+				mcp_conversion_late(mnet, &key, sock);
+		}
+	}
+}
+
+/**
+ * mcp_upstream_init() - before the first mcp_upstream_listen()
+ * @mnet: the namespace
+ *
+ * Context: process.
+ */
+void mcp_upstream_init(struct mcp_net *mnet)
+{
+	INIT_WORK(&mnet->upstream.accept, mcp_upstream_accept);
+}
+
+/**
+ * mcp_upstream_listen() - open the listeners
+ * @mnet: the namespace; its settings have the port
+ *
+ * Plain MPTCP listeners, without Fast Open: what the hook gives them are SYNs
+ * without payload. Without IPv6 in the kernel there is only one.
+ *
+ * Context: process, mcp_net.lock held.
+ * Return: 0 or a negative error; -ENOPROTOOPT and -EPROTONOSUPPORT mean that
+ * MPTCP is off.
+ */
+int mcp_upstream_listen(struct mcp_net *mnet)
+{
+	struct mcp_upstream *up = &mnet->upstream;
+	int err, i;
+
+	up->accept_stop = false;
+	for (i = 0; i < 2; i++) {
+		err = mcp_listen_on(mnet->net, mcp_families[i],
+				    mnet->settings.port, &up->sock[i]);
+		if (err && i && err == -EAFNOSUPPORT)
+			continue;
+		if (err) {
+			mcp_upstream_stop(mnet);
+			return err;
+		}
+		init_waitqueue_func_entry(&up->wait[i], mcp_wake_accept);
+		up->wait[i].private = mnet;
+		add_wait_queue(sk_sleep(up->sock[i]->sk), &up->wait[i]);
+	}
+	return 0;
+}
+
+/**
+ * mcp_upstream_stop() - close the listeners
+ * @mnet: the namespace
+ *
+ * Context: process, mcp_net.lock held or the namespace going away.
+ */
+void mcp_upstream_stop(struct mcp_net *mnet)
+{
+	struct mcp_upstream *up = &mnet->upstream;
+	int i;
+
+	WRITE_ONCE(up->accept_stop, true);
+	for (i = 0; i < 2; i++)
+		if (up->sock[i])
+			remove_wait_queue(sk_sleep(up->sock[i]->sk),
+					  &up->wait[i]);
+	cancel_work_sync(&up->accept);
+	for (i = 0; i < 2; i++) {
+		if (up->sock[i])
+			sock_release(up->sock[i]);
+		up->sock[i] = NULL;
+	}
+}
+
+/**
+ * mcp_upstream_answer() - give the client's SYN to the stack
+ * @s: the session
+ *
+ * The SYN takes the way from the INPUT chain on once more, because connection
+ * tracking confirms it at the end of that way; hook.c then takes the payload
+ * out. Nothing happens if the SYN was answered before.
+ *
+ * Context: the worker.
+ */
+void mcp_upstream_answer(struct mcp_session *s)
+{
+	struct net_device *dev;
+	struct sk_buff *skb;
+
+	spin_lock_bh(&s->lock);
+	skb = s->held;
+	s->held = NULL;
+	if (skb)
+		s->answered = true;
+	spin_unlock_bh(&s->lock);
+	if (!skb)
+		return;
+
+	mcp_count(s->mnet, MCP_STAT_SYN_ANSWERED);
+	s->accept_until = mcp_deadline(READ_ONCE(s->mnet->settings.syn_timeout));
+
+	local_bh_disable();
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(s->mnet->net, s->ifindex);
+	if (dev) {
+		skb->dev = dev;
+		NF_HOOK(s->key.client.family == AF_INET ? NFPROTO_IPV4 :
+			NFPROTO_IPV6, NF_INET_LOCAL_IN, s->mnet->net, NULL, skb,
+			dev, NULL, s->okfn);
+	} else {
+		kfree_skb(skb);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/**
+ * mcp_upstream_refuse() - refuse the client's SYN
+ * @s: the session; its SYN is not answered
+ * @reset: with a RST; else in silence
+ *
+ * Context: the worker.
+ */
+void mcp_upstream_refuse(struct mcp_session *s, bool reset)
+{
+	struct net_device *dev;
+	struct sk_buff *skb;
+
+	spin_lock_bh(&s->lock);
+	skb = s->held;
+	s->held = NULL;
+	spin_unlock_bh(&s->lock);
+	if (!skb)
+		return;
+	if (reset) {
+		local_bh_disable();
+		rcu_read_lock();
+		dev = dev_get_by_index_rcu(s->mnet->net, s->ifindex);
+		if (dev) {
+			skb->dev = dev;
+			mcp_reply_reset(s->mnet, skb, &s->key.client);
+		}
+		rcu_read_unlock();
+		local_bh_enable();
+	}
+	kfree_skb(skb);
+}
+
+static int mcp_upstream_wake(struct wait_queue_entry *wait, unsigned int mode,
+			     int sync, void *key)
+{
+	mcp_session_kick(container_of(wait, struct mcp_session, up_wait));
+	return 0;
+}
+
+/* Others look at the socket too, see mcp_upstream_kind(). */
+static struct socket *mcp_upstream_set(struct mcp_session *s,
+				       struct socket *sock)
+{
+	struct socket *old = s->upstream;
+
+	spin_lock_bh(&s->lock);
+	s->upstream = sock;
+	spin_unlock_bh(&s->lock);
+	return old;
+}
+
+/**
+ * mcp_upstream_open() - take the accepted connection, if there is one
+ * @s: the session
+ *
+ * Context: the worker.
+ * Return: true if there is an upstream connection, from now or before.
+ */
+bool mcp_upstream_open(struct mcp_session *s)
+{
+	struct socket *sock;
+
+	if (s->upstream)
+		return true;
+	spin_lock_bh(&s->lock);
+	sock = s->accepted;
+	s->accepted = NULL;
+	spin_unlock_bh(&s->lock);
+	if (!sock)
+		return false;
+
+	mcp_session_unhash(s);
+	s->accept_until = 0;
+	/* What arrives in one piece goes on in one piece: nothing to wait for. */
+	mcp_socket_set_option(sock, SOL_TCP, TCP_NODELAY, 1);
+	mcp_upstream_set(s, sock);
+	mcp_session_wait_on(s, &s->up_wait, mcp_upstream_wake, sock);
+	return true;
+}
+
+/**
+ * mcp_upstream_close() - release the client's connection, which has ended
+ * @s: the session
+ *
+ * Context: the worker.
+ */
+void mcp_upstream_close(struct mcp_session *s)
+{
+	if (!s->upstream)
+		return;
+	mcp_session_wait_off(&s->up_wait, s->upstream);
+	sock_release(mcp_upstream_set(s, NULL));
+}
+
+/**
+ * mcp_upstream_abort() - reset the client's connection, if there is one
+ * @s: the session
+ *
+ * Context: the worker.
+ */
+void mcp_upstream_abort(struct mcp_session *s)
+{
+	if (!s->upstream)
+		return;
+	mcp_session_wait_off(&s->up_wait, s->upstream);
+	mcp_socket_abort(mcp_upstream_set(s, NULL));
+}
+
+/**
+ * mcp_upstream_kind() - what the client's connection has become
+ * @s: the session
+ * @subflows: how many subflows it has, 0 if that has no meaning
+ *
+ * Context: process; takes the socket's lock. Not only for the worker.
+ */
+enum mcp_upstream_kind mcp_upstream_kind(struct mcp_session *s, u8 *subflows)
+{
+	enum mcp_upstream_kind kind = MCP_UPSTREAM_TCP;
+	struct mptcp_info info = { };
+	struct sock *sk = NULL;
+
+	*subflows = 0;
+	spin_lock_bh(&s->lock);
+	if (s->upstream) {
+		sk = s->upstream->sk;
+		sock_hold(sk);
+	}
+	spin_unlock_bh(&s->lock);
+	if (!sk)
+		return MCP_UPSTREAM_PENDING;
+	if (sk->sk_protocol == IPPROTO_MPTCP) {
+		mptcp_diag_fill_info((struct mptcp_sock *)sk, &info);
+		kind = MCP_UPSTREAM_FALLBACK;
+		if (!(info.mptcpi_flags & MPTCP_INFO_FLAG_FALLBACK)) {
+			kind = MCP_UPSTREAM_MPTCP;
+			*subflows = min(info.mptcpi_subflows + 1, 255);
+		}
+	}
+	sock_put(sk);
+	return kind;
+}

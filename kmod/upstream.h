@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The client's side: listeners, the held SYN's answer, accepted connections.
+ */
+#ifndef MCP_UPSTREAM_H
+#define MCP_UPSTREAM_H
+
+#include <linux/mptcpproxy.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "endpoint.h"
+
+struct mcp_net;
+struct mcp_session;
+struct sk_buff;
+struct socket;
+
+/**
+ * struct mcp_upstream - the listeners of one namespace
+ * @sock:	MPTCP listeners, IPv4 and IPv6; NULL where there is none
+ * @wait:	wakes @accept for them
+ * @accept:	takes connections from both
+ * @accept_stop: @accept must not run again
+ */
+struct mcp_upstream {
+	struct socket *sock[2];
+	struct wait_queue_entry wait[2];
+	struct work_struct accept;
+	bool accept_stop;
+};
+
+void mcp_upstream_init(struct mcp_net *mnet);
+int mcp_upstream_listen(struct mcp_net *mnet);
+void mcp_upstream_stop(struct mcp_net *mnet);
+
+void mcp_upstream_answer(struct mcp_session *s);
+void mcp_upstream_refuse(struct mcp_session *s, bool reset);
+bool mcp_upstream_open(struct mcp_session *s);
+void mcp_upstream_abort(struct mcp_session *s);
+void mcp_upstream_close(struct mcp_session *s);
+enum mcp_upstream_kind mcp_upstream_kind(struct mcp_session *s, u8 *subflows);
+
+#endif /* MCP_UPSTREAM_H */
