@@ -27,14 +27,16 @@ static inline void mcp_sk_unpin_net(struct sock *sk)
 
 	if (!sk->sk_net_refcnt)
 		return;
+	sk->sk_net_refcnt = 0;
+	sock_inuse_add(net, -1);
 	/* Kbuild looks for it: stable kernels got it in between. */
 #ifdef MCP_HAVE_NET_PASSIVE
 	net_passive_inc(net);
 #endif
-	sk->sk_net_refcnt = 0;
-	sock_inuse_add(net, -1);
 	put_net_track(net, &sk->ns_tracker);
+#ifdef MCP_HAVE_NET_PASSIVE
 	__netns_tracker_alloc(net, &sk->ns_tracker, false, GFP_KERNEL);
+#endif
 }
 
 #endif /* MCP_COMPAT_H */

@@ -17,7 +17,7 @@
 #include <linux/string.h>
 #include <linux/version.h>
 #include <asm/byteorder.h>
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#if KERNEL_VERSION(6, 12, 0) <= LINUX_VERSION_CODE
 #include <linux/unaligned.h>
 #else
 #include <asm/unaligned.h>
@@ -32,8 +32,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* For the kernel's W=1; libc's compilers do not warn. */
 #ifndef __maybe_unused
-#define __maybe_unused __attribute__((__unused__))
+#define __maybe_unused
 #endif
 
 static inline __u16 get_unaligned_be16(const void *p)

@@ -29,15 +29,18 @@ enum mcp_tcpopt_kind {
  * struct mcp_tcpopt - what a SYN's or SYN/ACK's options say
  * @mss:	Maximum Segment Size, 0 if absent
  * @wscale:	window scale, valid if @has_wscale; at most 14 (RFC 7323)
+ * @has_wscale:	the window scale option is there
+ * @sack_perm:	SACK is permitted
+ * @has_ts:	the timestamps option is there
  * @tsval:	timestamp value, valid if @has_ts
  * @tsecr:	timestamp echo reply, valid if @has_ts
  * @mp_capable:	MP_CAPABLE of version 1 is there
- * @mp_join:	MP_JOIN is there
- * @mp_prefer_proxy: MP_PREFER_PROXY is there
+ * @mp_join:	MP_JOIN of a SYN or SYN/ACK is there
+ * @mp_prefer_proxy: MP_PREFER_PROXY is there, and MP_CAPABLE
  * @mp_flags:	flags octet of MP_CAPABLE (A, B, C, ... H)
  * @has_key:	MP_CAPABLE carries the sender's key
  * @key:	that key, network order
- * @token:	receiver's token of an MP_JOIN SYN, network order
+ * @token:	receiver's token of an MP_JOIN SYN, network order; 0 in a SYN/ACK
  * @has_tfo:	a Fast Open option is there (kind 34)
  * @malformed:	a length that runs out of the header or below 2: what came
  *		before it holds
