@@ -60,7 +60,8 @@ static struct mcp_vetting mcp_vet_mp_convert(struct mcp_net *mnet,
 	} else if (READ_ONCE(mnet->settings.cookie) == MCP_COOKIE_REQUIRED) {
 		/* The element has no room for a cookie. */
 		vet.reason = MCP_STAT_REFUSED_COOKIE_MISSING;
-	} else if (mcp_policy_forbidden(mnet, &req->server)) {
+	} else if (mcp_policy_forbidden(mnet, &req->server) ||
+		   (req->origin.family && mcp_endpoint_forbidden(&req->origin))) {
 		vet.verdict = MCP_VERDICT_SILENCE;
 		vet.reason = MCP_STAT_REFUSED_DESTINATION;
 	} else {
@@ -229,6 +230,9 @@ static bool mcp_reply_error(struct mcp_session *s, u8 code)
 	}
 	if (!mcp_reply_open(s, &msg))
 		return false;
+	/* An authorised client's Info TLV is answered in the same message. */
+	if (req->info && code >= MCP_ERR_UNSUPPORTED_OPTION)
+		mcp_message_supported_extensions(&msg);
 	mcp_message_error(&msg, code, value, len);
 	return mcp_reply_close(s, &msg);
 }

@@ -23,6 +23,25 @@
 
 static const int mcp_families[2] = { AF_INET, AF_INET6 };
 
+static struct lock_class_key mcp_listener_slock_keys[2];
+static struct lock_class_key mcp_listener_keys[2];
+
+/*
+ * The locks of an MPTCP socket and of its subflows nest. lockdep tells them
+ * apart because an ordinary MPTCP socket is not the kernel's, but its subflows
+ * are: so be ordinary, and let accepted connections inherit that. The listener
+ * itself, whose lock has its class already, gets one of its own.
+ */
+static void mcp_listener_set_lock_class(struct sock *sk, int family)
+{
+	int i = family == AF_INET6;
+
+	sk->sk_kern_sock = 0;
+	sock_lock_init_class_and_name(sk, "mcp_listener_slock",
+				      &mcp_listener_slock_keys[i],
+				      "mcp_listener", &mcp_listener_keys[i]);
+}
+
 /* The TCP socket behind an MPTCP listener: not reachable but by its port. */
 static struct sock *mcp_tcp_listener(struct net *net, int family, __be16 port)
 {
@@ -58,6 +77,7 @@ static int mcp_listen_on(struct net *net, int family, __be16 port,
 	err = sock_create_kern(net, family, SOCK_STREAM, IPPROTO_MPTCP, &sock);
 	if (err)
 		return err;
+	mcp_listener_set_lock_class(sock->sk, family);
 	mcp_socket_set_option(sock, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (family == AF_INET6) {
 		err = mcp_socket_set_option(sock, SOL_IPV6, IPV6_V6ONLY, 1);
