@@ -30,7 +30,7 @@ Status send_settings(Module& module, uint8_t command, const SettingValues& value
     if (command == MCP_CMD_UP && error.kernel_errno == EEXIST)
         error.message = "MCP is up already: change it with 'mptcpproxyctl mcp set', "
                         "or stop it with 'mptcpproxyctl mcp down'";
-    else if (command == MCP_CMD_UP && error.kernel_errno == EADDRINUSE && !error.explained)
+    else if (command == MCP_CMD_UP && error.kernel_errno == EADDRINUSE)
         error.message = "the port is taken by another program: choose one with 'port N'";
     else if (command == MCP_CMD_SET && error.kernel_errno == ENOENT)
         error.message = not_up;
@@ -93,6 +93,9 @@ Status show(Words& words, Output& output)
     if (!status)
         return status;
 
+    // The next 'mcp up' begins with the defaults, not with what is left there.
+    if (!state.up)
+        state.settings.clear();
     if (output.json()) {
         Json json = {{"up", state.up}, {"version", state.module_version}};
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <limits>
 
 #include <fmt/format.h>
 #include <linux/mptcpproxy.h>
@@ -16,7 +15,9 @@ namespace mcp {
 
 namespace {
 
-constexpr uint64_t u32_max = std::numeric_limits<uint32_t>::max();
+constexpr uint64_t max_idle = 30ULL * 24 * 3'600'000;
+constexpr uint64_t max_rate = 1'000'000;
+constexpr uint64_t max_sessions = 1 << 24;
 
 // In the order of the enums in linux/mptcpproxy.h.
 constexpr std::array<std::string_view, 2> handshakes = {"held", "early"};
@@ -27,114 +28,52 @@ constexpr std::array<std::string_view, 2> switches = {"off", "on"};
 
 using enum SettingType;
 
+// clang-format off
 constexpr std::array<Setting, MCP_S_MAX> table = {{
-    {"port", MCP_S_PORT, port, 1, 65535, MCP_DEFAULT_PORT, {}, "TCP port to serve; only with 'up'"},
+    {"port", MCP_S_PORT, port, 1, 65'535, MCP_DEFAULT_PORT, {},
+     "TCP port to serve; only with 'up'"},
     {"handshake", MCP_S_HANDSHAKE, choice, 0, 1, MCP_HANDSHAKE_HELD, handshakes,
      "answer a client after its server did, or at once"},
-    {"hold-timeout",
-     MCP_S_HOLD_TIMEOUT,
-     milliseconds,
-     100,
-     60'000,
-     2'500,
-     {},
+    {"hold-timeout", MCP_S_HOLD_TIMEOUT, milliseconds, 100, 60'000, 2'500, {},
      "longest time a client's SYN is held"},
     {"hold-expiry", MCP_S_HOLD_EXPIRY, choice, 0, 1, MCP_HOLD_EXPIRY_EARLY, expiries,
      "at the end of hold-timeout: answer the client, or refuse it"},
-    {"echo", MCP_S_ECHO, on_off, 0, 1, 1, switches, "echo MP_CONVERT elements in the SYN/ACK"},
+    {"echo", MCP_S_ECHO, on_off, 0, 1, 1, switches,
+     "echo MP_CONVERT elements in the SYN/ACK"},
     {"require-mptcp", MCP_S_REQUIRE_MPTCP, on_off, 0, 1, 1, switches,
      "take MP_CONVERT only in a SYN with MP_CAPABLE"},
     {"late-request", MCP_S_LATE_REQUEST, on_off, 0, 1, 1, switches,
      "take a request that follows the handshake"},
-    {"request-timeout",
-     MCP_S_REQUEST_TIMEOUT,
-     milliseconds,
-     100,
-     60'000,
-     5'000,
-     {},
+    {"request-timeout", MCP_S_REQUEST_TIMEOUT, milliseconds, 100, 60'000, 5'000, {},
      "longest time a late request may take"},
-    {"syn-timeout",
-     MCP_S_SYN_TIMEOUT,
-     milliseconds,
-     1'000,
-     300'000,
-     30'000,
-     {},
+    {"syn-timeout", MCP_S_SYN_TIMEOUT, milliseconds, 1'000, 300'000, 30'000, {},
      "longest time to wait for a silent server"},
     {"cookie", MCP_S_COOKIE, choice, 0, 1, MCP_COOKIE_OFF, cookies,
-     "whether Convert clients must show a cookie"},
-    {"cookie-lifetime",
-     MCP_S_COOKIE_LIFETIME,
-     seconds,
-     1,
-     604'800,
-     3'600,
-     {},
+     "whether clients must show a cookie, which refuses MP_CONVERT"},
+    {"cookie-lifetime", MCP_S_COOKIE_LIFETIME, seconds, 1, 604'800, 3'600, {},
      "time after which the cookie key changes"},
     {"refusal", MCP_S_REFUSAL, choice, 0, 1, MCP_REFUSAL_RESET, refusals,
      "what a client sees that policy refuses"},
-    {"established-idle",
-     MCP_S_EST_IDLE,
-     milliseconds,
-     0,
-     u32_max,
-     7'440'000,
-     {},
-     "time after which an idle session ends",
-     7'440'000},
-    {"transitory-idle",
-     MCP_S_TRANS_IDLE,
-     milliseconds,
-     0,
-     u32_max,
-     240'000,
-     {},
-     "the same while a session opens or closes",
-     240'000},
-    {"i-know", MCP_S_I_KNOW, flag, 0, 1, 0, {}, "let the idle times go below RFC 5382 REQ-5"},
-    {"max-sessions", MCP_S_MAX_SESSIONS, number, 0, u32_max, 1'048'576, {}, "limit on sessions"},
-    {"max-half-open",
-     MCP_S_MAX_HALF_OPEN,
-     number,
-     0,
-     u32_max,
-     16'384,
-     {},
+    {"established-idle", MCP_S_EST_IDLE, milliseconds, 100, max_idle, 7'440'000, {},
+     "time after which an idle session ends", 7'440'000},
+    {"transitory-idle", MCP_S_TRANS_IDLE, milliseconds, 100, max_idle, 240'000, {},
+     "the same while a session opens or closes", 240'000},
+    {"i-know", MCP_S_I_KNOW, flag, 0, 1, 0, {},
+     "let the idle times go below RFC 5382 REQ-5"},
+    {"max-sessions", MCP_S_MAX_SESSIONS, number, 1, max_sessions, 1'048'576, {},
+     "limit on sessions"},
+    {"max-half-open", MCP_S_MAX_HALF_OPEN, number, 1, max_sessions, 16'384, {},
      "limit on sessions whose server has not answered"},
-    {"max-half-open-client",
-     MCP_S_MAX_HALF_OPEN_CLIENT,
-     number,
-     0,
-     u32_max,
-     1'024,
-     {},
+    {"max-half-open-client", MCP_S_MAX_HALF_OPEN_CLIENT, number, 1, max_sessions, 1'024, {},
      "the same for one client address"},
-    {"session-rate",
-     MCP_S_SESSION_RATE,
-     number,
-     0,
-     u32_max,
-     1'000,
-     {},
+    {"session-rate", MCP_S_SESSION_RATE, number, 0, max_rate, 1'000, {},
      "new sessions a second for one client address, 0: no limit"},
-    {"session-burst",
-     MCP_S_SESSION_BURST,
-     number,
-     0,
-     u32_max,
-     2'000,
-     {},
+    {"session-burst", MCP_S_SESSION_BURST, number, 1, max_rate, 2'000, {},
      "how many may come at once"},
-    {"error-rate",
-     MCP_S_ERROR_RATE,
-     number,
-     0,
-     u32_max,
-     10,
-     {},
-     "Error TLVs a second to one client address"},
+    {"error-rate", MCP_S_ERROR_RATE, number, 0, max_rate, 10, {},
+     "Error TLVs a second to one client address, 0: none"},
 }};
+// clang-format on
 
 constexpr bool in_order()
 {
@@ -415,9 +354,10 @@ std::string setting_range(const Setting& setting)
 
     const std::string initial = format_number(setting, setting.initial);
     if (setting.floor != 0)
-        return fmt::format("{} or more, default {}", format_number(setting, setting.floor),
-                           initial);
-    if (setting.choices.empty() && setting.max != u32_max)
+        return fmt::format("{} to {}, less with i-know, default {}",
+                           format_number(setting, setting.floor),
+                           format_number(setting, setting.max), initial);
+    if (setting.choices.empty())
         return fmt::format("{} to {}, default {}", format_number(setting, setting.min),
                            format_number(setting, setting.max), initial);
     return fmt::format("default {}", initial);
@@ -433,6 +373,9 @@ std::string blame_setting(const Message& message, const Error& error, const Sett
         path = message.attributes_at(error.offset);
     const int attribute = path.size() == 2 && path[0] == MCP_A_SETTINGS ? path[1] : 0;
 
+    // A text that points at nothing says it all.
+    if (attribute == 0 && error.explained)
+        return "";
     for (const auto& [setting, value] : values) {
         if (setting->attribute != attribute && attribute != 0)
             continue;

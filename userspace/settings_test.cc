@@ -203,7 +203,10 @@ TEST_CASE("settings that are wrong")
     CHECK(complaint({"echo", "o"}).find("off or on") != std::string::npos);
     CHECK(complaint({"handshake", "eraly"}).find("'early'") != std::string::npos);
     CHECK(complaint({"echo", "on", "echo", "off"}).find("twice") != std::string::npos);
-    CHECK(complaint({"max-sessions", "4294967296"}).find("out of range") != std::string::npos);
+    CHECK(complaint({"max-sessions", "16777217"}).find("out of range") != std::string::npos);
+    CHECK(complaint({"max-sessions", "0"}).find("1 to 16777216") != std::string::npos);
+    CHECK(complaint({"session-rate", "4294967296"}).find("0 to 1000000") != std::string::npos);
+    CHECK(complaint({"established-idle", "721h"}).find("100ms to 720h") != std::string::npos);
     CHECK(complaint({"max-sessions", "-1"}).find("not a number") != std::string::npos);
 }
 
@@ -256,12 +259,14 @@ TEST_CASE("a refusal is put down to the setting")
     error.offset = 0;
     CHECK(blame_setting(message, error, values) ==
           "established-idle below 124m needs the word 'i-know'");
+    error.explained = true;
+    CHECK(blame_setting(message, error, values).empty());
     error.offset = 5'000;
     CHECK(message.attributes_at(error.offset).empty());
     error.offset = 1;
     CHECK(message.attributes_at(error.offset).empty());
 
     const auto known = *parse({"established-idle", "1m", "i-know"});
-    error.offset = 0;
+    error = {.status = Exit::refused, .message = "no", .kernel_errno = EINVAL};
     CHECK(blame_setting(message, error, known).empty());
 }

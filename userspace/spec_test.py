@@ -4,8 +4,9 @@
 
 Every enum of the header must be in the specification with the same members in
 the same order, every attribute with the type that its comment names, every
-command with the attributes that the table at the top of the header names.
-With two file names, compares these.
+command with the attributes that the table at the top of the header names. The
+ranges and permissions of the specification must be those of the policies in
+kmod/netlink.c.
 """
 
 import re
@@ -220,7 +221,77 @@ def check(header, spec):
     expect("enums", sorted(enums), sorted(seen))
 
 
-def self_test(header, spec_text):
+def read_ranges(source):
+    """{name of a MCP_RANGE: (min, max)}."""
+
+    def number(text):
+        text = text.replace("UL", "").strip()
+        if not re.fullmatch(r"[\d\s*<()+-]+", text):
+            raise Mismatch(f"cannot read the limit '{text}' in the module")
+        return int(eval(text))  # digits and operators only
+
+    return {
+        name: (number(low), number(high))
+        for name, low, high in re.findall(r"^MCP_RANGE\((\w+),\s*([^,]+),\s*(.+)\);$", source, re.M)
+    }
+
+
+def policy_limits(text, ranges):
+    """(min, max) of the text of a policy; None where there is none."""
+    found = re.fullmatch(r"NLA_POLICY_FULL_RANGE\(\w+,\s*&(\w+)\)", text)
+    if found:
+        return ranges[found.group(1)]
+    found = re.fullmatch(r"NLA_POLICY_(MIN|MAX)\(\w+,\s*(\w+)\)", text)
+    if found and found.group(2).isdigit():
+        limit = int(found.group(2))
+        return (limit, None) if found.group(1) == "MIN" else (None, limit)
+    return None  # a type alone, or the last value of an enum
+
+
+def check_module(source, spec):
+    """Ranges of settings and permissions of commands, as the module has them."""
+    ranges = read_ranges(source)
+    sets = {entry["name"]: entry for entry in spec["attribute-sets"]}
+    settings = {c_name("mcp-s-", entry["name"]): entry for entry in sets["settings"]["attributes"]}
+    policies = re.findall(r"\[(MCP_S_\w+)\] = (NLA_POLICY_\w+\(.*?\)),$", source, re.M)
+    if not policies:
+        raise Mismatch("found no policies of settings in the module")
+    for name, text in policies:
+        limits = policy_limits(text, ranges)
+        if limits is None:
+            continue
+        checks = settings[name].get("checks", {})
+        expect(
+            f"{name}, range in the module",
+            # A minimum of 0 is none.
+            (limits[0] or None, limits[1]),
+            (checks.get("min"), checks.get("max")),
+        )
+
+    operations = {c_name("mcp-cmd-", entry["name"]): entry for entry in spec["operations"]["list"]}
+    table = re.search(r"genl_ops mcp_genl_ops\[\] = \{(.*?)^\};", source, re.M | re.S)
+    entries = re.findall(r"\{(.*?)\}", table.group(1), re.S) if table else []
+    seen = set()
+    for entry in entries:
+        name = re.search(r"\.cmd = (\w+)", entry).group(1)
+        operation = operations[name]
+        seen.add(name)
+        expect(f"{name}, do", ".doit" in entry, "do" in operation)
+        expect(f"{name}, dump", ".dumpit" in entry, "dump" in operation)
+        flags = {"GENL_UNS_ADMIN_PERM": "uns-admin-perm", "GENL_ADMIN_PERM": "admin-perm"}
+        expect(
+            f"{name}, permission",
+            [flags[flag] for flag in re.findall(r"GENL_\w*ADMIN_PERM", entry)],
+            operation.get("flags", []),
+        )
+    expect(
+        "commands in the module",
+        sorted(seen),
+        sorted(name for name, operation in operations.items() if "event" not in operation),
+    )
+
+
+def self_test(header, module, spec_text):
     """The checks above must notice what they are there for."""
     changes = [
         ("MCP_S_ECHO,", "MCP_S_ECHOES,"),
@@ -231,33 +302,45 @@ def self_test(header, spec_text):
         ("u8: enum mcp_state (", "u8: enum mcp_codec ("),
         ("reply: COUNT { ... }", "reply: STAT { ... }"),
     ]
-    for before, after in changes:
-        if before not in header:
-            raise Mismatch(f"self-test: '{before}' is no longer in the header")
+    module_changes = [
+        ("MCP_RANGE(mcp_range_timeout, 100,", "MCP_RANGE(mcp_range_timeout, 10,"),
+        (".cmd = MCP_CMD_DOWN,", ".cmd = MCP_CMD_SHOW,"),
+        (".doit = mcp_cmd_up,\n		.flags = GENL_UNS_ADMIN_PERM,", ".doit = mcp_cmd_up,"),
+    ]
+    spec = yaml.safe_load(spec_text)
+    trials = [(header, change, check) for change in changes]
+    if module:
+        trials += [(module, change, check_module) for change in module_changes]
+    for text, (before, after), run in trials:
+        if before not in text:
+            raise Mismatch(f"self-test: '{before}' is no longer there")
         try:
-            check(header.replace(before, after), yaml.safe_load(spec_text))
+            run(text.replace(before, after), spec)
         except Mismatch:
             continue
         raise Mismatch(f"self-test: '{after}' in place of '{before}' goes unnoticed")
-    return len(changes)
+    return len(trials)
 
 
 def main():
     top = Path(__file__).resolve().parent.parent
-    paths = [top / "include/uapi/linux/mptcpproxy.h", top / "docs/mptcpproxy.yaml"]
-    if len(sys.argv) == 3:
-        paths = [Path(argument) for argument in sys.argv[1:]]
-    header, spec_text = (path.read_text() for path in paths)
+    header = (top / "include/uapi/linux/mptcpproxy.h").read_text()
+    spec_text = (top / "docs/mptcpproxy.yaml").read_text()
+    netlink = top / "kmod/netlink.c"
+    module = netlink.read_text() if netlink.exists() else ""
     try:
         check(header, yaml.safe_load(spec_text))
-        changes = self_test(header, spec_text) if len(sys.argv) != 3 else 0
+        if module:
+            check_module(module, yaml.safe_load(spec_text))
+        changes = self_test(header, module, spec_text)
     except Mismatch as problem:
-        print(f"spec_test: header and specification disagree: {problem}", file=sys.stderr)
+        print(f"spec_test: the specification disagrees: {problem}", file=sys.stderr)
         return 1
     enums = read_enums(header)
     members = sum(len(members) for members in enums.values())
     print(
-        f"spec_test: {len(enums)} enums with {members} members agree; "
+        f"spec_test: {len(enums)} enums with {members} members agree"
+        f"{', so do the policies of the module' if module else ''}; "
         f"{changes} planted mistakes were noticed"
     )
     return 0
