@@ -90,6 +90,11 @@ Callbacks make_callbacks(Exchange& exchange)
     return callbacks;
 }
 
+int accept_any_sequence(nl_msg*, void*)
+{
+    return NL_OK;
+}
+
 Error socket_error(const char* what, int error)
 {
     return failure(fmt::format("netlink: {}: {}", what, nl_geterror(error)));
@@ -236,8 +241,6 @@ Status Socket::join(uint32_t group)
     if (setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &monitor_buffer, sizeof(monitor_buffer)) < 0)
         setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &monitor_buffer, sizeof(monitor_buffer));
 
-    // Events come unasked for: no sequence number, no acknowledgement.
-    nl_socket_disable_seq_check(socket_.get());
     if (const int error = nl_socket_set_nonblocking(socket_.get()); error < 0)
         return socket_error("cannot set the socket non-blocking", error);
     return {};
@@ -247,6 +250,9 @@ Result<bool> Socket::receive(const Receiver& receive)
 {
     Exchange exchange{.receive = receive};
     const Callbacks callbacks = make_callbacks(exchange);
+
+    // Events come unasked for: their sequence numbers are not those of a request.
+    nl_cb_set(callbacks.get(), NL_CB_SEQ_CHECK, NL_CB_CUSTOM, accept_any_sequence, nullptr);
 
     const int error = nl_recvmsgs(socket_.get(), callbacks.get());
     if (exchange.error)

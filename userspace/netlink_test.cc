@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
+#include <sys/socket.h>
 
 using namespace mcp;
 
@@ -128,4 +129,53 @@ TEST_CASE("the kernel's own generic netlink controller")
     REQUIRE_FALSE(thrown);
     CHECK(thrown.error().message == "thrown");
     CHECK(socket->resolve("nlctrl"));
+}
+
+TEST_CASE("events are taken whatever their sequence number")
+{
+    Result<Socket> socket = Socket::open();
+    if (!socket) {
+        WARN("no generic netlink here: " << socket.error().message);
+        return;
+    }
+    const auto controller = socket->resolve("nlctrl");
+    REQUIRE(controller);
+    REQUIRE(socket->join(controller->groups.at("notify")));
+
+    int events = 0;
+    const auto count = [&](const nlmsghdr*) {
+        events++;
+        return Status();
+    };
+    const auto nothing = socket->receive(count);
+    REQUIRE(nothing);
+    CHECK(*nothing);
+    CHECK(events == 0);
+
+    // Another program may send to a socket of this protocol if it is privileged;
+    // good enough for an event, whose sequence number is none of ours.
+    sockaddr_nl ours = {};
+    socklen_t length = sizeof(ours);
+    REQUIRE(getsockname(socket->fd(), reinterpret_cast<sockaddr*>(&ours), &length) == 0);
+    Result<Socket> other = Socket::open();
+    REQUIRE(other);
+    const auto send = [&]() {
+        Message message(GENL_ID_CTRL, CTRL_CMD_NEWFAMILY, 1);
+        auto* header = const_cast<nlmsghdr*>(message.header());
+
+        header->nlmsg_seq = 0;
+        return sendto(other->fd(), header, header->nlmsg_len, MSG_DONTWAIT,
+                      reinterpret_cast<sockaddr*>(&ours), sizeof(ours)) >= 0;
+    };
+    if (!send()) {
+        WARN("not privileged: events not tested");
+        return;
+    }
+    REQUIRE(send());
+    while (events < 2) {
+        const auto received = socket->receive(count);
+        REQUIRE(received);
+        CHECK(*received);
+    }
+    CHECK(events == 2);
 }
