@@ -163,8 +163,8 @@ static void mcp_finish(struct mcp_session *s, enum mcp_end why)
 	mcp_count(s->mnet, mcp_end_stats[why]);
 	trace_mcp_end(s, why);
 	mcp_netlink_notify(s, MCP_EVENT_END, why);
-	mcp_upstream_abort(s);
-	mcp_downstream_abort(s);
+	mcp_upstream_release(s);
+	mcp_downstream_release(s);
 	mcp_session_end(s);
 }
 
@@ -249,7 +249,7 @@ static void mcp_fail(struct mcp_session *s, enum mcp_end why, u8 code)
 	s->failure = why;
 	s->hold_until = 0;
 	s->dial_until = 0;
-	mcp_downstream_abort(s);
+	mcp_downstream_release(s);
 	if (s->request.codec == MCP_CODEC_CONVERT && mcp_reply_error(s, code)) {
 		mcp_count(s->mnet, MCP_STAT_REPLY_ERROR);
 		mcp_upstream_answer(s);
@@ -400,12 +400,9 @@ static void mcp_relay(struct mcp_session *s)
 		break;
 	case MCP_RELAY_DONE:
 		/* Not before the last octet and both FINs are acknowledged. */
-		if (!mcp_socket_closed(s->upstream) ||
-		    !mcp_socket_closed(s->down.sock))
-			break;
-		mcp_upstream_close(s);
-		mcp_downstream_close(s);
-		mcp_finish(s, MCP_END_CLOSED);
+		if (mcp_socket_closed(s->upstream) &&
+		    mcp_socket_closed(s->down.sock))
+			mcp_finish(s, MCP_END_CLOSED);
 		break;
 	case MCP_RELAY_UPSTREAM_GONE:
 		mcp_session_event(s, MCP_EV_INTERNAL_RST);
@@ -434,10 +431,8 @@ static void mcp_last_words(struct mcp_session *s)
 		break;
 	case MCP_RELAY_DONE:
 		/* Both have said their FIN; wait for the last acknowledgement. */
-		if (mcp_socket_closed(s->upstream)) {
-			mcp_upstream_close(s);
+		if (mcp_socket_closed(s->upstream))
 			mcp_finish(s, s->failure);
-		}
 		break;
 	case MCP_RELAY_UPSTREAM_GONE:
 		mcp_finish(s, s->failure);
@@ -706,5 +701,5 @@ no_memory:
 	mcp_count(mnet, MCP_STAT_REFUSED_NO_MEMORY);
 reset:
 	mcp_count(mnet, MCP_STAT_REPLY_RESET);
-	mcp_socket_abort(sock);
+	mcp_socket_release(sock);
 }

@@ -188,44 +188,24 @@ bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when)
 	return (s32)(heard - (u32)when) >= 0;
 }
 
-static struct socket *mcp_downstream_take(struct mcp_session *s)
+/**
+ * mcp_downstream_release() - give up the server's connection or the dial, if any
+ * @s: the session
+ *
+ * It is reset, unless it has ended by itself.
+ *
+ * Context: the worker.
+ */
+void mcp_downstream_release(struct mcp_session *s)
 {
 	struct socket *sock = s->down.sock;
 
 	if (!sock)
-		return NULL;
+		return;
 	s->down.sock = NULL;
 	mcp_session_wait_off(&s->down.wait, sock);
 	rcu_assign_sk_user_data(sock->sk, NULL);
-	return sock;
-}
-
-/**
- * mcp_downstream_close() - release the server's connection, which has ended
- * @s: the session
- *
- * Context: the worker.
- */
-void mcp_downstream_close(struct mcp_session *s)
-{
-	struct socket *sock = mcp_downstream_take(s);
-
-	if (sock)
-		sock_release(sock);
-}
-
-/**
- * mcp_downstream_abort() - end the server's connection or the dial, if any
- * @s: the session
- *
- * Context: the worker.
- */
-void mcp_downstream_abort(struct mcp_session *s)
-{
-	struct socket *sock = mcp_downstream_take(s);
-
-	if (sock)
-		mcp_socket_abort(sock);
+	mcp_socket_release(sock);
 }
 
 /*

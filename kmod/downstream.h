@@ -58,8 +58,7 @@ enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s);
 void mcp_downstream_give_up(struct mcp_session *s);
 void mcp_downstream_probe(struct mcp_session *s);
 bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when);
-void mcp_downstream_close(struct mcp_session *s);
-void mcp_downstream_abort(struct mcp_session *s);
+void mcp_downstream_release(struct mcp_session *s);
 
 /* What hook.c hands over; softirq. */
 void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,

@@ -277,6 +277,8 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt)
 	const u8 *data;
 
 	acl = mcp_acl_match(&mnet->policy, &pkt->key.client, pkt->state->in->name);
+	if (acl)
+		atomic64_inc(&acl->hits);
 	if (acl && !pkt->payload_len)
 		return mcp_syn_bare(mnet, pkt);
 
@@ -298,7 +300,6 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt)
 		mcp_count(mnet, vet.reason);
 		break;
 	case MCP_VERDICT_GO:
-		atomic64_inc(&acl->hits);
 		break;
 	}
 	return mcp_open_session(mnet, pkt, &req, data, vet);

@@ -116,6 +116,12 @@ static void *mcp_setting_at(struct mcp_settings *set, int attr)
 	return (u8 *)set + mcp_setting_fields[attr].offset;
 }
 
+/* An idle time that RFC 5382 REQ-5 does not allow, without a word that it is meant. */
+static bool mcp_too_short(struct nlattr **tb, int attr, u32 least)
+{
+	return !tb[MCP_S_I_KNOW] && tb[attr] && nla_get_u32(tb[attr]) < least;
+}
+
 /* Reads what the request changes into @set. */
 static int mcp_get_settings(struct genl_info *info, struct mcp_settings *set,
 			    bool up)
@@ -134,11 +140,8 @@ static int mcp_get_settings(struct genl_info *info, struct mcp_settings *set,
 				    "the port can only be chosen when the MCP goes up");
 		return -EINVAL;
 	}
-	if (!tb[MCP_S_I_KNOW] &&
-	    ((tb[MCP_S_EST_IDLE] && nla_get_u32(tb[MCP_S_EST_IDLE]) <
-	      MCP_ESTABLISHED_IDLE_MS) ||
-	     (tb[MCP_S_TRANS_IDLE] && nla_get_u32(tb[MCP_S_TRANS_IDLE]) <
-	      MCP_TRANSITORY_IDLE_MS))) {
+	if (mcp_too_short(tb, MCP_S_EST_IDLE, MCP_ESTABLISHED_IDLE_MS) ||
+	    mcp_too_short(tb, MCP_S_TRANS_IDLE, MCP_TRANSITORY_IDLE_MS)) {
 		NL_SET_ERR_MSG(info->extack,
 			       "idle times below 7440 s and 240 s break RFC 5382 REQ-5; say i-know if you do");
 		return -EINVAL;

@@ -34,7 +34,7 @@ bool mcp_bucket_take(struct mcp_bucket *bucket, u32 rate, u32 burst,
  * @addr:	prefix; host bits zero
  * @prefixlen:	its length in bits
  * @ifname:	ingress interface; empty: any
- * @hits:	sessions it let in
+ * @hits:	SYNs it let in
  */
 struct mcp_acl {
 	struct list_head list;

@@ -430,7 +430,7 @@ void mcp_session_end(struct mcp_session *s)
 
 	kfree_skb(held);
 	if (accepted)
-		mcp_socket_abort(accepted);
+		mcp_socket_release(accepted);
 	mcp_session_unhash(s);
 	xa_erase_bh(&s->mnet->sessions, s->id);
 	timer_shutdown_sync(&s->timer);

@@ -146,20 +146,25 @@ bool mcp_socket_closed(const struct socket *sock)
 }
 
 /**
- * mcp_socket_abort() - reset a connection and release its socket
- * @sock: TCP (RST) or MPTCP (MP_FASTCLOSE)
+ * mcp_socket_release() - be done with a connection
+ * @sock: TCP or MPTCP
+ *
+ * Resets it (RST or MP_FASTCLOSE), unless mcp_socket_closed().
  *
  * Context: process.
  */
-void mcp_socket_abort(struct socket *sock)
+void mcp_socket_release(struct socket *sock)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
-	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
-		sock->ops->setsockopt(sock, SOL_SOCKET, SO_LINGER,
-				      KERNEL_SOCKPTR(&linger), sizeof(linger));
-	else
-		sock_no_linger(sock->sk);
+	if (!mcp_socket_closed(sock)) {
+		if (sock->sk->sk_protocol == IPPROTO_MPTCP)
+			sock->ops->setsockopt(sock, SOL_SOCKET, SO_LINGER,
+					      KERNEL_SOCKPTR(&linger),
+					      sizeof(linger));
+		else
+			sock_no_linger(sock->sk);
+	}
 	sock_release(sock);
 }
 

@@ -18,7 +18,7 @@ int mcp_socket_address(const struct mcp_endpoint *ep,
 int mcp_socket_name(struct socket *sock, bool peer, struct mcp_endpoint *ep);
 int mcp_socket_receive(struct socket *sock, void *buf, size_t size);
 bool mcp_socket_closed(const struct socket *sock);
-void mcp_socket_abort(struct socket *sock);
+void mcp_socket_release(struct socket *sock);
 void mcp_socket_reap(struct net *net);
 
 #endif /* MCP_SOCKET_H */

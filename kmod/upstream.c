@@ -30,16 +30,20 @@ static struct lock_class_key mcp_listener_keys[2];
  * The locks of an MPTCP socket and of its subflows nest. lockdep tells them
  * apart because an ordinary MPTCP socket is not the kernel's, but its subflows
  * are: so be ordinary, and let accepted connections inherit that. The listener
- * itself, whose lock has its class already, gets one of its own.
+ * itself, whose lock has its class already, gets one of its own. Not by
+ * sock_lock_init_class_and_name(): that would hold the module, which closes the
+ * listeners itself when it is removed.
  */
 static void mcp_listener_set_lock_class(struct sock *sk, int family)
 {
 	int i = family == AF_INET6;
 
 	sk->sk_kern_sock = 0;
-	sock_lock_init_class_and_name(sk, "mcp_listener_slock",
-				      &mcp_listener_slock_keys[i],
-				      "mcp_listener", &mcp_listener_keys[i]);
+	lockdep_set_class_and_name(&sk->sk_lock.slock,
+				   &mcp_listener_slock_keys[i],
+				   "mcp_listener_slock");
+	lockdep_init_map(&sk->sk_lock.dep_map, "mcp_listener",
+			 &mcp_listener_keys[i], 0);
 }
 
 /* The TCP socket behind an MPTCP listener: not reachable but by its port. */
@@ -165,7 +169,7 @@ static void mcp_upstream_accept(struct work_struct *work)
 			if (mcp_socket_name(sock, true, &key.client) ||
 			    mcp_socket_name(sock, false, &key.mcp)) {
 				/* It was reset before we came to it. */
-				mcp_socket_abort(sock);
+				mcp_socket_release(sock);
 				continue;
 			}
 			if (!mcp_upstream_hand_over(mnet, &key, sock))
@@ -365,31 +369,19 @@ bool mcp_upstream_open(struct mcp_session *s)
 }
 
 /**
- * mcp_upstream_close() - release the client's connection, which has ended
+ * mcp_upstream_release() - give up the client's connection, if there is one
  * @s: the session
+ *
+ * It is reset, unless it has ended by itself.
  *
  * Context: the worker.
  */
-void mcp_upstream_close(struct mcp_session *s)
+void mcp_upstream_release(struct mcp_session *s)
 {
 	if (!s->upstream)
 		return;
 	mcp_session_wait_off(&s->up_wait, s->upstream);
-	sock_release(mcp_upstream_set(s, NULL));
-}
-
-/**
- * mcp_upstream_abort() - reset the client's connection, if there is one
- * @s: the session
- *
- * Context: the worker.
- */
-void mcp_upstream_abort(struct mcp_session *s)
-{
-	if (!s->upstream)
-		return;
-	mcp_session_wait_off(&s->up_wait, s->upstream);
-	mcp_socket_abort(mcp_upstream_set(s, NULL));
+	mcp_socket_release(mcp_upstream_set(s, NULL));
 }
 
 /**

@@ -3,8 +3,9 @@
  * The generic netlink contract between the mptcpproxy module and user space.
  *
  * Everything is per network namespace: a request acts on the namespace of the
- * socket that carries it. Commands that change something need CAP_NET_ADMIN in
- * the user namespace that owns the network namespace.
+ * socket that carries it. Commands that change something, and those that show
+ * clients (ACL_GET, SESSION_GET), need CAP_NET_ADMIN in the user namespace that
+ * owns the network namespace.
  *
  *   MCP_CMD_UP	          SETTINGS...			start the MCP; -EEXIST if up
  *   MCP_CMD_SET          SETTINGS... but PORT		change settings; -ENOENT if down
@@ -82,18 +83,18 @@ enum mcp_setting_attr {
 	MCP_S_LATE_REQUEST,		/* u8 bool: default 1 */
 	MCP_S_REQUEST_TIMEOUT,		/* u32 ms: 100 to 60000, default 5000 */
 	MCP_S_SYN_TIMEOUT,		/* u32 ms: 1000 to 300000, default 30000 */
-	MCP_S_COOKIE,			/* u8: enum mcp_cookie_mode, default off */
+	MCP_S_COOKIE,			/* u8: enum mcp_cookie_mode, default off; required refuses MP_CONVERT */
 	MCP_S_COOKIE_LIFETIME,		/* u32 s: 1 to 604800, default 3600: a key's time */
 	MCP_S_REFUSAL,			/* u8: enum mcp_refusal, default reset */
-	MCP_S_EST_IDLE,			/* u32 ms: established idle, default 7440000 */
-	MCP_S_TRANS_IDLE,		/* u32 ms: transitory, default 240000 */
+	MCP_S_EST_IDLE,			/* u32 ms: 100 to 30 days, default 7440000 */
+	MCP_S_TRANS_IDLE,		/* u32 ms: 100 to 30 days, default 240000 */
 	MCP_S_I_KNOW,			/* flag: lets EST_IDLE and TRANS_IDLE go below RFC 5382 REQ-5 */
-	MCP_S_MAX_SESSIONS,		/* u32: default 1048576 */
-	MCP_S_MAX_HALF_OPEN,		/* u32: default 16384 */
-	MCP_S_MAX_HALF_OPEN_CLIENT,	/* u32: default 1024 */
+	MCP_S_MAX_SESSIONS,		/* u32: 1 to 2^24, default 1048576 */
+	MCP_S_MAX_HALF_OPEN,		/* u32: 1 to 2^24, default 16384 */
+	MCP_S_MAX_HALF_OPEN_CLIENT,	/* u32: 1 to 2^24, default 1024 */
 	MCP_S_SESSION_RATE,		/* u32 new sessions a second and client, default 1000; 0: no limit */
-	MCP_S_SESSION_BURST,		/* u32: default 2000 */
-	MCP_S_ERROR_RATE,		/* u32 Error TLVs a second and client, default 10 */
+	MCP_S_SESSION_BURST,		/* u32: 1 to 10^6, default 2000 */
+	MCP_S_ERROR_RATE,		/* u32 Error TLVs a second and client, default 10; 0: none */
 	__MCP_S_MAX,
 };
 #define MCP_S_MAX (__MCP_S_MAX - 1)
@@ -111,7 +112,7 @@ enum mcp_acl_attr {
 	MCP_ACL_A_ADDR,			/* 4 or 16 octets; host bits zero */
 	MCP_ACL_A_PREFIXLEN,		/* u8 */
 	MCP_ACL_A_IFNAME,		/* string: ingress interface; absent: any */
-	MCP_ACL_A_HITS,			/* u64: sessions let in by this entry */
+	MCP_ACL_A_HITS,			/* u64: SYNs let in by this entry */
 	MCP_ACL_A_PAD,
 	__MCP_ACL_A_MAX,
 };
@@ -204,7 +205,7 @@ enum mcp_count_attr {
 	MCP_COUNT_A_UNSPEC,
 	MCP_COUNT_A_TOTAL,		/* u32 */
 	MCP_COUNT_A_HALF_OPEN,		/* u32: not bound yet */
-	MCP_COUNT_A_CLIENTS,		/* u32: client addresses with a session */
+	MCP_COUNT_A_CLIENTS,		/* u32: clients (IPv6: /64) with a session now or lately */
 	__MCP_COUNT_A_MAX,
 };
 #define MCP_COUNT_A_MAX (__MCP_COUNT_A_MAX - 1)
