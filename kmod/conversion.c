@@ -430,7 +430,7 @@ static void mcp_last_words(struct mcp_session *s)
 		mcp_session_kick(s);
 		break;
 	case MCP_RELAY_DONE:
-		/* Both have said their FIN; wait for the last acknowledgement. */
+		/* Both have said their FIN; wait for the last ACK. */
 		if (mcp_socket_closed(s->upstream))
 			mcp_finish(s, s->failure);
 		break;
@@ -469,7 +469,9 @@ static bool mcp_late_request(struct mcp_session *s)
 		}
 		s->payload_len += n;
 	}
+	spin_lock_bh(&s->lock);
 	s->requested = true;
+	spin_unlock_bh(&s->lock);
 	s->request_until = 0;
 	mcp_count(s->mnet, MCP_STAT_REQUEST_LATE);
 	vet = mcp_conversion_vet(s->mnet, decoded, req, s->payload,

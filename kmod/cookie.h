@@ -18,7 +18,7 @@
  * @born:	jiffies (64 bits) when @key[0] was made, 0 before first use
  */
 struct mcp_cookies {
-	spinlock_t lock;
+	spinlock_t lock;		/* see above */
 	siphash_key_t key[2];
 	u64 born;
 };

@@ -89,6 +89,7 @@ static enum mcp_outcome mcp_outcome_of_error(const struct mcp_downstream *d,
 void mcp_downstream_dial(struct mcp_session *s)
 {
 	struct mcp_downstream *d = &s->down;
+	struct mcp_endpoint external;
 	struct sockaddr_storage addr;
 	struct socket *sock;
 	int len, err;
@@ -112,7 +113,11 @@ void mcp_downstream_dial(struct mcp_session *s)
 
 	d->outcome = MCP_OUTCOME_PENDING;
 	err = kernel_connect(sock, (struct sockaddr *)&addr, len, O_NONBLOCK);
-	mcp_socket_name(sock, false, &d->external);
+	if (!mcp_socket_name(sock, false, &external)) {
+		spin_lock_bh(&s->lock);
+		d->external = external;
+		spin_unlock_bh(&s->lock);
+	}
 	if (err && err != -EINPROGRESS)
 		d->outcome = mcp_outcome_of_error(d, -err);
 }

@@ -32,7 +32,8 @@ enum mcp_outcome {
  * @outcome:	enum mcp_outcome
  * @sock:	the connection
  * @wait:	wakes the session's worker
- * @external:	our end of it; family 0 before the dial
+ * @external:	our end of it; family 0 before the dial; written under
+ *		mcp_session.lock
  * @icmp_hard:	a hard ICMP error came; written in softirq before the socket
  *		hears of it
  * @icmp_code:	its code

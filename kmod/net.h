@@ -37,7 +37,7 @@
  */
 struct mcp_net {
 	struct net *net;
-	struct mutex lock;
+	struct mutex lock;		/* of the control plane */
 	bool up;
 	struct mcp_settings settings;
 	struct mcp_stats __percpu *stats;

@@ -78,37 +78,35 @@ static const struct nla_policy mcp_flush_policy[MCP_A_SESSION_ID + 1] = {
 	[MCP_A_SESSION_ID] = { .type = NLA_U64 },
 };
 
+#define MCP_OFFSET(field)	offsetof(struct mcp_settings, field)
+#define MCP_SIZE(field)		sizeof_field(struct mcp_settings, field)
+
 /* Where each setting that is a plain number lives. */
 static const struct {
 	u8 offset;
 	u8 size;
 } mcp_setting_fields[MCP_S_MAX + 1] = {
-#define MCP_FIELD(attr, field)						\
-	[attr] = {							\
-		offsetof(struct mcp_settings, field),			\
-		sizeof_field(struct mcp_settings, field),		\
-	}
-	MCP_FIELD(MCP_S_PORT, port),
-	MCP_FIELD(MCP_S_HANDSHAKE, handshake),
-	MCP_FIELD(MCP_S_HOLD_TIMEOUT, hold_timeout),
-	MCP_FIELD(MCP_S_HOLD_EXPIRY, hold_expiry),
-	MCP_FIELD(MCP_S_ECHO, echo),
-	MCP_FIELD(MCP_S_REQUIRE_MPTCP, require_mptcp),
-	MCP_FIELD(MCP_S_LATE_REQUEST, late_request),
-	MCP_FIELD(MCP_S_REQUEST_TIMEOUT, request_timeout),
-	MCP_FIELD(MCP_S_SYN_TIMEOUT, syn_timeout),
-	MCP_FIELD(MCP_S_COOKIE, cookie),
-	MCP_FIELD(MCP_S_COOKIE_LIFETIME, cookie_lifetime),
-	MCP_FIELD(MCP_S_REFUSAL, refusal),
-	MCP_FIELD(MCP_S_EST_IDLE, est_idle),
-	MCP_FIELD(MCP_S_TRANS_IDLE, trans_idle),
-	MCP_FIELD(MCP_S_MAX_SESSIONS, max_sessions),
-	MCP_FIELD(MCP_S_MAX_HALF_OPEN, max_half_open),
-	MCP_FIELD(MCP_S_MAX_HALF_OPEN_CLIENT, max_half_open_client),
-	MCP_FIELD(MCP_S_SESSION_RATE, session_rate),
-	MCP_FIELD(MCP_S_SESSION_BURST, session_burst),
-	MCP_FIELD(MCP_S_ERROR_RATE, error_rate),
-#undef MCP_FIELD
+	[MCP_S_PORT] = { MCP_OFFSET(port), MCP_SIZE(port) },
+	[MCP_S_HANDSHAKE] = { MCP_OFFSET(handshake), MCP_SIZE(handshake) },
+	[MCP_S_HOLD_TIMEOUT] = { MCP_OFFSET(hold_timeout), MCP_SIZE(hold_timeout) },
+	[MCP_S_HOLD_EXPIRY] = { MCP_OFFSET(hold_expiry), MCP_SIZE(hold_expiry) },
+	[MCP_S_ECHO] = { MCP_OFFSET(echo), MCP_SIZE(echo) },
+	[MCP_S_REQUIRE_MPTCP] = { MCP_OFFSET(require_mptcp), MCP_SIZE(require_mptcp) },
+	[MCP_S_LATE_REQUEST] = { MCP_OFFSET(late_request), MCP_SIZE(late_request) },
+	[MCP_S_REQUEST_TIMEOUT] = { MCP_OFFSET(request_timeout), MCP_SIZE(request_timeout) },
+	[MCP_S_SYN_TIMEOUT] = { MCP_OFFSET(syn_timeout), MCP_SIZE(syn_timeout) },
+	[MCP_S_COOKIE] = { MCP_OFFSET(cookie), MCP_SIZE(cookie) },
+	[MCP_S_COOKIE_LIFETIME] = { MCP_OFFSET(cookie_lifetime), MCP_SIZE(cookie_lifetime) },
+	[MCP_S_REFUSAL] = { MCP_OFFSET(refusal), MCP_SIZE(refusal) },
+	[MCP_S_EST_IDLE] = { MCP_OFFSET(est_idle), MCP_SIZE(est_idle) },
+	[MCP_S_TRANS_IDLE] = { MCP_OFFSET(trans_idle), MCP_SIZE(trans_idle) },
+	[MCP_S_MAX_SESSIONS] = { MCP_OFFSET(max_sessions), MCP_SIZE(max_sessions) },
+	[MCP_S_MAX_HALF_OPEN] = { MCP_OFFSET(max_half_open), MCP_SIZE(max_half_open) },
+	[MCP_S_MAX_HALF_OPEN_CLIENT] = { MCP_OFFSET(max_half_open_client),
+					 MCP_SIZE(max_half_open_client) },
+	[MCP_S_SESSION_RATE] = { MCP_OFFSET(session_rate), MCP_SIZE(session_rate) },
+	[MCP_S_SESSION_BURST] = { MCP_OFFSET(session_burst), MCP_SIZE(session_burst) },
+	[MCP_S_ERROR_RATE] = { MCP_OFFSET(error_rate), MCP_SIZE(error_rate) },
 };
 
 static void *mcp_setting_at(struct mcp_settings *set, int attr)
@@ -463,11 +461,18 @@ static int mcp_put_session(struct sk_buff *skb, struct mcp_session *s,
 			   enum mcp_end why)
 {
 	u64 age = jiffies_to_msecs(jiffies - s->born);
+	struct mcp_endpoint server = { }, external;
 	struct nlattr *nest;
 	u8 kind, subflows;
 	int err;
 
 	kind = mcp_upstream_kind(s, &subflows);
+	spin_lock_bh(&s->lock);
+	if (s->requested)
+		server = s->request.server;
+	external = s->down.external;
+	spin_unlock_bh(&s->lock);
+
 	nest = nla_nest_start(skb, MCP_A_SESSION);
 	if (!nest)
 		return -EMSGSIZE;
@@ -475,12 +480,8 @@ static int mcp_put_session(struct sk_buff *skb, struct mcp_session *s,
 				MCP_SESSION_A_PAD) ?:
 		mcp_put_endpoint(skb, MCP_SESSION_A_CLIENT, &s->key.client) ?:
 		mcp_put_endpoint(skb, MCP_SESSION_A_MCP, &s->key.mcp) ?:
-		(smp_load_acquire(&s->requested) ?
-		 mcp_put_endpoint(skb, MCP_SESSION_A_SERVER,
-				  &s->request.server) : 0) ?:
-		(smp_load_acquire(&s->down.outcome) ?
-		 mcp_put_endpoint(skb, MCP_SESSION_A_EXTERNAL,
-				  &s->down.external) : 0) ?:
+		mcp_put_endpoint(skb, MCP_SESSION_A_SERVER, &server) ?:
+		mcp_put_endpoint(skb, MCP_SESSION_A_EXTERNAL, &external) ?:
 		nla_put_u8(skb, MCP_SESSION_A_STATE, READ_ONCE(s->state)) ?:
 		nla_put_u8(skb, MCP_SESSION_A_CODEC, s->request.codec) ?:
 		nla_put_u8(skb, MCP_SESSION_A_UPSTREAM, kind) ?:
@@ -642,67 +643,76 @@ void mcp_netlink_notify(struct mcp_session *s, enum mcp_event event,
 				MCP_GROUP_SESSION, GFP_KERNEL);
 }
 
-#define MCP_OP_POLICY(p)						\
-	.policy = (p), .maxattr = ARRAY_SIZE(p) - 1
-
 static const struct genl_ops mcp_genl_ops[] = {
 	{
 		.cmd = MCP_CMD_UP,
 		.doit = mcp_cmd_up,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_settings_policy),
+		.policy = mcp_settings_policy,
+		.maxattr = ARRAY_SIZE(mcp_settings_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_SET,
 		.doit = mcp_cmd_set,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_settings_policy),
+		.policy = mcp_settings_policy,
+		.maxattr = ARRAY_SIZE(mcp_settings_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_SHOW,
 		.doit = mcp_cmd_show,
-		MCP_OP_POLICY(mcp_no_policy),
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_DOWN,
 		.doit = mcp_cmd_down,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_no_policy),
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_ACL_ADD,
 		.doit = mcp_cmd_acl_add,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_acl_cmd_policy),
+		.policy = mcp_acl_cmd_policy,
+		.maxattr = ARRAY_SIZE(mcp_acl_cmd_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_ACL_DEL,
 		.doit = mcp_cmd_acl_del,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_acl_cmd_policy),
+		.policy = mcp_acl_cmd_policy,
+		.maxattr = ARRAY_SIZE(mcp_acl_cmd_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_ACL_FLUSH,
 		.doit = mcp_cmd_acl_flush,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_no_policy),
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_ACL_GET,
 		.dumpit = mcp_dump_acl,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_no_policy),
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_SESSION_GET,
 		.dumpit = mcp_dump_sessions,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_no_policy),
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_SESSION_COUNT,
 		.doit = mcp_cmd_session_count,
-		MCP_OP_POLICY(mcp_no_policy),
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_SESSION_FLUSH,
 		.doit = mcp_cmd_session_flush,
 		.flags = GENL_UNS_ADMIN_PERM,
-		MCP_OP_POLICY(mcp_flush_policy),
+		.policy = mcp_flush_policy,
+		.maxattr = ARRAY_SIZE(mcp_flush_policy) - 1,
 	}, {
 		.cmd = MCP_CMD_STATS_GET,
 		.dumpit = mcp_dump_stats,
-		MCP_OP_POLICY(mcp_no_policy),
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	},
 };
 

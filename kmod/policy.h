@@ -62,7 +62,7 @@ struct mcp_client {
 	struct mcp_endpoint key;
 	atomic_t refs;
 	atomic_t half_open;
-	spinlock_t lock;
+	spinlock_t lock;		/* see above */
 	struct mcp_bucket bucket;
 	unsigned long used;
 	struct rcu_head rcu;
@@ -91,7 +91,7 @@ struct mcp_policy {
 	struct rhashtable clients;
 	atomic_t client_count;
 	struct delayed_work sweep;
-	spinlock_t reply_lock;
+	spinlock_t reply_lock;		/* of @replies */
 	siphash_key_t reply_key;
 	struct mcp_bucket (*replies)[2];
 };

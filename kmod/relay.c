@@ -68,6 +68,7 @@ static bool mcp_writable(struct socket *sock)
 	if (sk_stream_is_writeable(sock->sk))
 		return true;
 	set_bit(SOCK_NOSPACE, &sock->flags);
+	/* Pairs with the one before the socket looks at the bit. */
 	smp_mb__after_atomic();
 	return sk_stream_is_writeable(sock->sk);
 }

@@ -76,7 +76,7 @@ enum {
  * @late:	constant; the request comes in the stream
  * @mptcp:	the SYN had MP_CAPABLE, or a late connection is MPTCP
  * @echo:	constant; the SYN/ACK is to carry the request
- * @requested:	the request is complete
+ * @requested:	the request is complete; written under @lock
  * @request:	what it says
  *
  * @state:	enum mcp_state
@@ -113,7 +113,7 @@ struct mcp_session {
 	struct timer_list timer;
 	unsigned long events;
 
-	spinlock_t lock;
+	spinlock_t lock;		/* of the next fields */
 	bool hashed;
 	bool answered;
 	bool dead;

@@ -3,10 +3,12 @@
 
 #include "stats.h"
 
-#define MCP_STAT_NAME(id, name) [MCP_STAT_##id] = name,
+#define MCP_STAT(id, name) name,
 static const char * const mcp_stat_names[] = {
-	MCP_STATS(MCP_STAT_NAME)
+#include "stats_list.h"
 };
+
+#undef MCP_STAT
 
 /**
  * mcp_stat_name() - the name a counter has for the user

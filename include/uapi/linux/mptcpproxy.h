@@ -52,6 +52,7 @@ enum mcp_cmd {
 	MCP_CMD_SESSION_EVENT,
 	__MCP_CMD_MAX,
 };
+
 #define MCP_CMD_MAX (__MCP_CMD_MAX - 1)
 
 /* Top level attributes. */
@@ -69,6 +70,7 @@ enum mcp_attr {
 	MCP_A_PAD,
 	__MCP_A_MAX,
 };
+
 #define MCP_A_MAX (__MCP_A_MAX - 1)
 
 /* MCP_A_SETTINGS. One that is absent keeps its value (its default in UP). */
@@ -83,24 +85,26 @@ enum mcp_setting_attr {
 	MCP_S_LATE_REQUEST,		/* u8 bool: default 1 */
 	MCP_S_REQUEST_TIMEOUT,		/* u32 ms: 100 to 60000, default 5000 */
 	MCP_S_SYN_TIMEOUT,		/* u32 ms: 1000 to 300000, default 30000 */
-	MCP_S_COOKIE,			/* u8: enum mcp_cookie_mode, default off; required refuses MP_CONVERT */
-	MCP_S_COOKIE_LIFETIME,		/* u32 s: 1 to 604800, default 3600: a key's time */
+	MCP_S_COOKIE,			/* u8: enum mcp_cookie_mode, default off */
+	MCP_S_COOKIE_LIFETIME,		/* u32 s: 1 to 604800, default 3600 */
 	MCP_S_REFUSAL,			/* u8: enum mcp_refusal, default reset */
 	MCP_S_EST_IDLE,			/* u32 ms: 100 to 30 days, default 7440000 */
 	MCP_S_TRANS_IDLE,		/* u32 ms: 100 to 30 days, default 240000 */
-	MCP_S_I_KNOW,			/* flag: lets EST_IDLE and TRANS_IDLE go below RFC 5382 REQ-5 */
+	MCP_S_I_KNOW,			/* flag: idle times may break RFC 5382 REQ-5 */
 	MCP_S_MAX_SESSIONS,		/* u32: 1 to 2^24, default 1048576 */
 	MCP_S_MAX_HALF_OPEN,		/* u32: 1 to 2^24, default 16384 */
 	MCP_S_MAX_HALF_OPEN_CLIENT,	/* u32: 1 to 2^24, default 1024 */
-	MCP_S_SESSION_RATE,		/* u32 new sessions a second and client, default 1000; 0: no limit */
+	MCP_S_SESSION_RATE,		/* u32 a second, client; default 1000; 0: any */
 	MCP_S_SESSION_BURST,		/* u32: 1 to 10^6, default 2000 */
-	MCP_S_ERROR_RATE,		/* u32 Error TLVs a second and client, default 10; 0: none */
+	MCP_S_ERROR_RATE,		/* u32 a second, client; default 10; 0: none */
 	__MCP_S_MAX,
 };
+
 #define MCP_S_MAX (__MCP_S_MAX - 1)
 
 enum mcp_handshake { MCP_HANDSHAKE_HELD, MCP_HANDSHAKE_EARLY };
 enum mcp_hold_expiry { MCP_HOLD_EXPIRY_EARLY, MCP_HOLD_EXPIRY_REFUSE };
+/* Required refuses MP_CONVERT, which has no room for a cookie. */
 enum mcp_cookie_mode { MCP_COOKIE_OFF, MCP_COOKIE_REQUIRED };
 /* What a client that policy refuses sees: a reset (or Error TLV), or nothing. */
 enum mcp_refusal { MCP_REFUSAL_RESET, MCP_REFUSAL_SILENT };
@@ -116,6 +120,7 @@ enum mcp_acl_attr {
 	MCP_ACL_A_PAD,
 	__MCP_ACL_A_MAX,
 };
+
 #define MCP_ACL_A_MAX (__MCP_ACL_A_MAX - 1)
 
 /* MCP_A_SESSION */
@@ -137,6 +142,7 @@ enum mcp_session_attr {
 	MCP_SESSION_A_PAD,
 	__MCP_SESSION_A_MAX,
 };
+
 #define MCP_SESSION_A_MAX (__MCP_SESSION_A_MAX - 1)
 
 enum mcp_endpoint_attr {
@@ -146,6 +152,7 @@ enum mcp_endpoint_attr {
 	MCP_ENDPOINT_A_PORT,		/* be16 */
 	__MCP_ENDPOINT_A_MAX,
 };
+
 #define MCP_ENDPOINT_A_MAX (__MCP_ENDPOINT_A_MAX - 1)
 
 /* RFC 6146 section 3.5.2.2; INTERNAL is the client's side. */
@@ -208,6 +215,7 @@ enum mcp_count_attr {
 	MCP_COUNT_A_CLIENTS,		/* u32: clients (IPv6: /64) with a session now or lately */
 	__MCP_COUNT_A_MAX,
 };
+
 #define MCP_COUNT_A_MAX (__MCP_COUNT_A_MAX - 1)
 
 /* MCP_A_STAT: the module names its counters; see mptcpproxyctl(8). */
@@ -218,6 +226,7 @@ enum mcp_stat_attr {
 	MCP_STAT_A_PAD,
 	__MCP_STAT_A_MAX,
 };
+
 #define MCP_STAT_A_MAX (__MCP_STAT_A_MAX - 1)
 
 #endif /* _UAPI_LINUX_MPTCPPROXY_H */
