@@ -1,0 +1,68 @@
+"""Fixtures of the scenarios; see lab.py for what a scenario is made of."""
+
+import os
+import subprocess
+
+import pytest
+
+import mcp_client
+from lab import TOP, Lab
+
+MODULE = "/sys/module/mptcpproxy"
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "leaves_sessions: the MCP need not be without sessions at the end")
+
+
+def load_module():
+    """Loads the module into the machine, once."""
+    if not os.path.exists(MODULE):
+        subprocess.run([TOP + "/tests/vm/insmod"], check=True)
+
+
+@pytest.fixture(scope="session")
+def module():
+    load_module()
+
+
+@pytest.fixture(scope="session")
+def client_module():
+    mcp_client.load()
+
+
+def pytest_sessionfinish(session):
+    """Nothing that a test left behind may keep the module in the kernel."""
+    if not os.path.exists(MODULE):
+        return
+    mcp_client.unload()
+    done = subprocess.run(["rmmod", "mptcpproxy"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"\nthe module cannot be removed: {done.stderr}")
+        session.exitstatus = 1
+
+
+@pytest.fixture
+def make_lab(module, client_module, request):
+    """A function that builds a laboratory: make_lab(paths=3)."""
+    labs = []
+
+    def make(**kwargs):
+        labs.append(Lab(**kwargs))
+        return labs[-1]
+    yield make
+    try:
+        for lab in labs:
+            lab.close_ends()
+            if not request.node.get_closest_marker("leaves_sessions"):
+                lab.wait_idle()
+    finally:
+        for lab in labs:
+            lab.remove()
+
+
+@pytest.fixture
+def lab(make_lab):
+    """A laboratory with two paths; the MCP is down."""
+    return make_lab()
