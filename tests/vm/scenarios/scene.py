@@ -1,0 +1,300 @@
+"""What the request, outcome and lifecycle scenarios share.
+
+Beside the stacks of client c and server s there are machines that the test
+plays by hand (wire.py): clients 10.77.0.0/16 and fd77::/48 behind c, servers
+10.99.0.0/16 and fd99::/48 behind s.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from wire import ACK, RST, SYN, Peer, Wire, inside
+
+TOP = os.path.dirname(os.path.abspath(__file__)) + "/../../.."
+CTL = os.environ.get("MCP_CTL", TOP + "/build/mptcpproxyctl")
+DEBUG = os.environ.get("MCP_KERNEL") == "debug"
+
+PORT = 5124
+MCP4, MCP6 = "10.0.1.1", "fd00:1::1"
+CLIENT4, CLIENT6 = "10.0.1.2", "fd00:1::2"
+SERVER4, SERVER6 = "10.0.9.2", "fd00:9::2"
+RAW_CLIENT4, RAW_CLIENT6 = "10.77.0.1", "fd77::1"
+RAW_SERVER4, RAW_SERVER6 = "10.99.0.1", "fd99::1"
+
+TOPOLOGY = """
+for n in c m s; do
+	ip netns add $n; ip -n $n link set lo up
+	ip netns exec $n sysctl -qw net.ipv6.conf.all.accept_dad=0 \
+		net.ipv6.conf.default.accept_dad=0
+done
+ip link add c0 netns c type veth peer name mc0 netns m
+ip link add c1 netns c type veth peer name mc1 netns m
+ip link add s0 netns s type veth peer name ms0 netns m
+addr() { ip -n $1 addr add $3 dev $2; ip -n $1 addr add $4 dev $2 nodad; ip -n $1 link set $2 up; }
+addr c c0 10.0.1.2/24 fd00:1::2/64; addr m mc0 10.0.1.1/24 fd00:1::1/64
+addr c c1 10.0.2.2/24 fd00:2::2/64; addr m mc1 10.0.2.1/24 fd00:2::1/64
+addr s s0 10.0.9.2/24 fd00:9::2/64; addr m ms0 10.0.9.1/24 fd00:9::1/64
+ip -n c route add default via 10.0.1.1; ip -n c route add default via fd00:1::1
+ip -n s route add default via 10.0.9.1; ip -n s route add default via fd00:9::1
+ip -n m route add 10.77.0.0/16 via 10.0.1.2; ip -n m route add fd77::/48 via fd00:1::2
+ip -n m route add 10.99.0.0/16 via 10.0.9.2; ip -n m route add fd99::/48 via fd00:9::2
+ip -n m mptcp limits set subflow 4 add_addr_accepted 4
+ip -n c mptcp limits set subflow 4 add_addr_accepted 4
+"""
+
+
+def run(netns, *argv, check=True):
+    """Runs a program in a namespace; its output."""
+    done = subprocess.run(["ip", "netns", "exec", netns, *map(str, argv)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True, check=False)
+    assert not check or not done.returncode, done.stdout
+    return done.stdout
+
+
+def ctl(*words, netns="m", check=True):
+    """mptcpproxyctl; its result, which a test may look at if check is off."""
+    words = [str(word) for phrase in words for word in str(phrase).split()]
+    done = subprocess.run([CTL, "-n", netns, *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, check=False)
+    assert not check or not done.returncode, done.stderr
+    return done
+
+
+def table(*words, netns="m"):
+    """The rows that mptcpproxyctl -j prints."""
+    return json.loads(ctl("-j", *words, netns=netns).stdout)
+
+
+def stats(netns="m"):
+    return {row["name"]: row["value"] for row in table("stats show", netns=netns)}
+
+
+def sessions(netns="m"):
+    return table("session show", netns=netns)
+
+
+def count(netns="m"):
+    return table("session count", netns=netns)[0]
+
+
+def until(condition, seconds=10, what=""):
+    """Waits for something to become true; returns what it was."""
+    deadline = time.monotonic() + seconds * (3 if DEBUG else 1)
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+class Counted:
+    """The counters since this was made."""
+
+    def __init__(self, netns="m"):
+        self.netns = netns
+        self.before = stats(netns)
+
+    def __getitem__(self, name):
+        return self.all().get(name, 0)
+
+    def all(self):
+        now = stats(self.netns)
+        return {name: now[name] - self.before.get(name, 0) for name in now
+                if now[name] != self.before.get(name, 0)}
+
+    def wait(self, seconds=10, **wanted):
+        """Until the counters stand so; underscores stand for hyphens."""
+        wanted = {name.replace("_", "-"): value for name, value in wanted.items()}
+        deadline = time.monotonic() + seconds * (3 if DEBUG else 1)
+        while True:
+            got = self.all()
+            if all(got.get(name, 0) == value for name, value in wanted.items()):
+                return got
+            assert time.monotonic() < deadline, f"{wanted} expected, got {got}"
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def machines(module):
+    """The namespaces. All tests share them: most take less time than it takes
+    to make new ones."""
+    subprocess.run(["bash", "-ec", TOPOLOGY], check=True)
+    yield
+    for netns in "cms":
+        subprocess.run(["ip", "netns", "del", netns], check=False)
+
+
+@pytest.fixture
+def mcp(machines):
+    """A function that brings the MCP up with these settings; it serves all
+    clients unless told otherwise."""
+    def up(settings="", acl=("all",)):
+        ctl("mcp up", settings)
+        for entry in acl:
+            ctl("acl add", entry)
+        return Counted()
+    down()
+    yield up
+    down()
+
+
+def down():
+    """No MCP, no ACL, no memory of former connections."""
+    ctl("mcp down", check=False)
+    ctl("acl flush", check=False)
+    for netns in "cms":
+        subprocess.run(["ip", "-n", netns, "tcp_metrics", "flush", "all"], check=False,
+                       stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="session")
+def client_wire(machines):
+    wire = Wire("c", "c0", "m", "mc0")
+    yield wire
+    wire.close()
+
+
+@pytest.fixture(scope="session")
+def server_wire(machines):
+    wire = Wire("s", "s0", "m", "ms0")
+    yield wire
+    wire.close()
+
+
+class Addresses:
+    """Clients that were never used before, and so have nothing to remember."""
+
+    def __init__(self):
+        self.given = 0
+
+    def next(self, family=4):
+        self.given += 1
+        if family == 4:
+            return f"10.77.{1 + self.given // 250}.{1 + self.given % 250}"
+        return f"fd77:0:0:{self.given:x}::1"
+
+
+ADDRESSES = Addresses()
+
+
+def raw_client(wire, family=4, address=None, port=None, mcp_port=PORT):
+    """A client played by hand, at an address of its own."""
+    ADDRESSES.given += not address
+    return Peer(wire, address or ADDRESSES.next(family), port or 20000 + ADDRESSES.given % 40000,
+                MCP4 if family == 4 else MCP6, mcp_port)
+
+
+class Server(threading.Thread):
+    """A server in the namespace's own stack that repeats what it hears."""
+
+    def __init__(self, netns="s", port=80, family=socket.AF_INET, protocol=0, greeting=b""):
+        super().__init__(daemon=True)
+        with inside(netns):
+            self.listener = socket.socket(family, socket.SOCK_STREAM, protocol)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
+        self.listener.listen(4096)
+        self.greeting = greeting
+        self.connections = []
+        self.received = []
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+        self.join()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            self.received.append(b"")
+            threading.Thread(target=self.serve, args=(connection, len(self.received) - 1),
+                             daemon=True).start()
+
+    def serve(self, connection, index):
+        try:
+            connection.sendall(self.greeting)
+            while octets := connection.recv(65536):
+                self.received[index] += octets
+                connection.sendall(octets)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+needs_fastopen = pytest.mark.skipif(
+    tuple(map(int, os.uname().release.split(".")[:2])) < (6, 2),
+    reason="MPTCP sockets put data into a SYN since Linux 6.2")
+
+MSG_FASTOPEN = 0x20000000
+TCP_FASTOPEN_NO_COOKIE = 34
+IPPROTO_MPTCP = 262
+
+
+def client_socket(family=4, protocol=IPPROTO_MPTCP, netns="c", seconds=20):
+    with inside(netns):
+        sock = socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6,
+                             socket.SOCK_STREAM, protocol)
+    sock.settimeout(seconds)
+    return sock
+
+
+def ask(request, family=4, protocol=IPPROTO_MPTCP, address=None, seconds=20, port=PORT):
+    """A connection of the client's stack with a request in its SYN."""
+    sock = client_socket(family, protocol, seconds=seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1)
+    try:
+        sock.sendto(request, MSG_FASTOPEN, (address or (MCP4 if family == 4 else MCP6), port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def read_all(sock):
+    """Up to the end of the stream."""
+    got = b""
+    while octets := sock.recv(65536):
+        got += octets
+    return got
+
+
+def read_exactly(sock, length):
+    got = b""
+    while len(got) < length:
+        octets = sock.recv(length - len(got))
+        assert octets, f"the stream ended after {got!r}"
+        got += octets
+    return got
+
+
+def is_reset_of(segment, peer):
+    """A RST that a client which sent SYN and payload believes."""
+    return bool(segment and segment.flags & RST and segment.flags & ACK and
+                segment.ack == peer.seq)
+
+
+def is_synack_of(segment, peer):
+    return bool(segment and segment.flags == SYN | ACK and segment.ack == peer.seq)
+
+
+def all_quiet():
+    """No session is left."""
+    until(lambda: count()["total"] == 0, 15, "no session left")
