@@ -17,7 +17,7 @@
  * the namespace; on a listener, every connection inherits it, and the
  * namespace could never be deleted. This undoes sk_net_refcnt_upgrade(). Who
  * calls it closes the socket before the namespace goes away, and waits for the
- * connections' timers (see mcp_upstream_reap()).
+ * connections' timers (see mcp_socket_reap()).
  *
  * Context: process, @sk locked.
  */
@@ -36,6 +36,27 @@ static inline void mcp_sk_unpin_net(struct sock *sk)
 	put_net_track(net, &sk->ns_tracker);
 #ifdef MCP_HAVE_NET_PASSIVE
 	__netns_tracker_alloc(net, &sk->ns_tracker, false, GFP_KERNEL);
+#endif
+}
+
+/**
+ * mcp_sk_pin_net() - undo mcp_sk_unpin_net()
+ * @sk: the socket, locked by the caller; its namespace is alive
+ *
+ * Context: process, @sk locked.
+ */
+static inline void mcp_sk_pin_net(struct sock *sk)
+{
+	if (sk->sk_net_refcnt)
+		return;
+#ifdef MCP_HAVE_NET_PASSIVE
+	sk_net_refcnt_upgrade(sk);
+#else
+	struct net *net = sock_net(sk);
+
+	sk->sk_net_refcnt = 1;
+	get_net_track(net, &sk->ns_tracker, GFP_KERNEL);
+	sock_inuse_add(net, 1);
 #endif
 }
 

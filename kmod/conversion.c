@@ -200,7 +200,9 @@ static bool mcp_reply_error(struct mcp_session *s, u8 code)
 	size_t len = sizeof(number);
 	struct mcp_message msg;
 
-	if (!mcp_policy_may_reply(s->mnet, &s->key.client, MCP_REPLY_ERROR)) {
+	/* Of a refusal, who made the session has asked. */
+	if (!s->refusal &&
+	    !mcp_policy_may_reply(s->mnet, &s->key.client, MCP_REPLY_ERROR)) {
 		mcp_count(s->mnet, MCP_STAT_REPLY_SUPPRESSED);
 		return false;
 	}
@@ -570,6 +572,11 @@ static bool mcp_told_to_end(struct mcp_session *s)
 /* The client's half: its connection is there. */
 static void mcp_client(struct mcp_session *s)
 {
+	if (!s->bound && mcp_socket_closed(s->upstream)) {
+		/* It did not want to wait for the server. */
+		mcp_finish(s, s->failure ?: MCP_END_CLIENT_RESET);
+		return;
+	}
 	if (s->failure) {
 		mcp_last_words(s);
 		return;
@@ -635,14 +642,23 @@ void mcp_conversion_count_request(struct mcp_session *s)
 /**
  * mcp_conversion_begin() - a request came in a SYN and is to be served
  * @s: the session, complete but not published
+ * @early: the SYN is answered at once
  *
  * Context: any but hard interrupt.
  */
-void mcp_conversion_begin(struct mcp_session *s)
+void mcp_conversion_begin(struct mcp_session *s, bool early)
 {
+	const struct mcp_settings *set = &s->mnet->settings;
+
 	s->requested = true;
 	mcp_session_event(s, MCP_EV_INTERNAL_SYN);
-	s->hold_until = mcp_deadline(READ_ONCE(s->mnet->settings.hold_timeout));
+	if (early) {
+		s->answered = true;
+		s->shift = s->syn_len;
+		s->accept_until = mcp_deadline(READ_ONCE(set->syn_timeout));
+	} else {
+		s->hold_until = mcp_deadline(READ_ONCE(set->hold_timeout));
+	}
 }
 
 /**

@@ -39,7 +39,7 @@ struct mcp_vetting mcp_conversion_refusal(struct mcp_net *mnet, u8 codec,
 					  u8 code, enum mcp_stat reason);
 void mcp_conversion_work(struct work_struct *work);
 void mcp_conversion_count_request(struct mcp_session *s);
-void mcp_conversion_begin(struct mcp_session *s);
+void mcp_conversion_begin(struct mcp_session *s, bool early);
 void mcp_conversion_error(struct mcp_session *s, u8 code);
 void mcp_conversion_late(struct mcp_net *mnet,
 			 const struct mcp_session_key *key,

@@ -139,9 +139,9 @@ static bool mcp_established(struct mcp_net *mnet, struct mcp_packet *pkt)
 }
 
 /*
- * A SYN whose client has a session. Before the answer it has nothing to add;
- * after it, the stack has to see it as it saw the first one, so that it repeats
- * its SYN/ACK.
+ * A SYN whose client has a session. Before the answer it has nothing to add but
+ * whether it still has its payload; after it, the stack has to see it as it saw
+ * the first one, so that it repeats its SYN/ACK.
  */
 static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 				  struct mcp_session *s)
@@ -150,13 +150,15 @@ static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 	spin_lock(&s->lock);
 	answered = s->answered;
+	if (!answered)
+		s->bare = !pkt->payload_len;
 	spin_unlock(&s->lock);
 
 	if (!answered) {
 		mcp_count(mnet, MCP_STAT_SYN_RETRANSMITTED);
 		return NF_DROP;
 	}
-	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->syn_len))
+	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->shift))
 		return NF_DROP;
 	return NF_ACCEPT;
 }
@@ -206,8 +208,11 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 			serve = false;
 		}
 	}
-	if (!serve && atomic_read(&mnet->refusals) >= MCP_MAX_REFUSALS)
+	if (!serve &&
+	    (atomic_read(&mnet->refusals) >= MCP_MAX_REFUSALS ||
+	     !mcp_policy_may_reply(mnet, &pkt->key.client, MCP_REPLY_ERROR)))
 		goto refuse;
+	early = early && serve;
 
 	s = mcp_session_new(mnet, &pkt->key, adm.client, mcp_conversion_work,
 			    GFP_ATOMIC);
@@ -232,12 +237,10 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	s->echo = serve && req->codec == MCP_CODEC_MP_CONVERT &&
 		READ_ONCE(mnet->settings.echo);
 	if (serve)
-		mcp_conversion_begin(s);
+		mcp_conversion_begin(s, early);
 	else
 		mcp_conversion_error(s, vet.code);
-	if (early)
-		s->answered = true;
-	else if (!mcp_hold(s, pkt))
+	if (!early && !mcp_hold(s, pkt))
 		goto discard;
 	/* From here on it is found by others: keep it for the last lines. */
 	mcp_session_get(s);

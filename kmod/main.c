@@ -47,9 +47,11 @@ int mcp_net_up(struct mcp_net *mnet, const struct mcp_settings *settings)
 	err = mcp_upstream_listen(mnet);
 	if (err) {
 		mcp_hook_unregister(mnet);
+		mcp_session_drain(mnet);
 		return err;
 	}
 	mnet->up = true;
+	mnet->was_up = true;
 	return 0;
 }
 
@@ -104,7 +106,8 @@ static void __net_exit mcp_net_exit(struct net *net)
 	struct mcp_net *mnet = mcp_net(net);
 
 	mcp_net_down(mnet);
-	mcp_socket_reap(net);
+	if (mnet->was_up)
+		mcp_socket_reap(net);
 	mcp_session_net_exit(mnet);
 	mcp_policy_exit(&mnet->policy);
 	free_percpu(mnet->stats);

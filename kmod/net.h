@@ -21,6 +21,7 @@
  * @net:	the namespace; outlives this
  * @lock:	serialises the control plane: up, set, down, acl
  * @up:		hooks are registered and the listeners listen
+ * @was_up:	it has been up, so there may be sockets of ours
  * @settings:	see struct mcp_settings
  * @stats:	counters
  * @policy:	who may use the MCP, how much, how fast
@@ -39,6 +40,7 @@ struct mcp_net {
 	struct net *net;
 	struct mutex lock;		/* of the control plane */
 	bool up;
+	bool was_up;
 	struct mcp_settings settings;
 	struct mcp_stats __percpu *stats;
 	struct mcp_policy policy;

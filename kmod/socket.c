@@ -8,6 +8,7 @@
 #include <net/ip.h>
 #include <net/tcp.h>
 
+#include "compat.h"
 #include "socket.h"
 
 /**
@@ -168,19 +169,45 @@ void mcp_socket_release(struct socket *sock)
 	sock_release(sock);
 }
 
+/* Ends a socket that nobody owns any more, and waits for its timers. */
+static void mcp_orphan_end(struct sock *sk)
+{
+	lock_sock(sk);
+	local_bh_disable();
+	bh_lock_sock(sk);
+	if (sk->sk_state != TCP_CLOSE)
+		tcp_done(sk);
+	bh_unlock_sock(sk);
+	local_bh_enable();
+	release_sock(sk);
+	sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_retransmit_timer);
+	sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_delack_timer);
+	sk_stop_timer_sync(sk, &sk->sk_timer);
+}
+
+/* Lets such a socket hold its namespace, as it would had it never been ours. */
+static void mcp_orphan_pin(struct sock *sk)
+{
+	lock_sock(sk);
+	mcp_sk_pin_net(sk);
+	release_sock(sk);
+}
+
 /**
  * mcp_socket_reap() - leave no connection without a namespace
- * @net: the namespace, going away
+ * @net: the namespace; it, or the module, is going away
  *
  * Connections that were closed in good order may still have octets to send or a
  * FIN to be acknowledged. Their sockets do not hold the namespace (see
- * mcp_sk_unpin_net()), so their timers must not outlive it.
+ * mcp_sk_unpin_net()), so their timers must not outlive it: they end with the
+ * namespace, or from now on hold it like any other socket.
  *
  * Context: process; no session is left.
  */
 void mcp_socket_reap(struct net *net)
 {
 	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
+	bool alive = check_net(net);
 	unsigned int slot;
 
 	for (slot = 0; slot <= hashinfo->ehash_mask; slot++) {
@@ -193,24 +220,15 @@ again:
 			continue;
 		spin_lock_bh(lock);
 		sk_nulls_for_each(sk, node, &head->chain) {
-			if (!net_eq(sock_net(sk), net) ||
-			    !sk_fullsock(sk) || sk->sk_net_refcnt ||
-			    !sock_flag(sk, SOCK_DEAD) ||
+			if (!net_eq(sock_net(sk), net) || !sk_fullsock(sk) ||
+			    sk->sk_net_refcnt || !sock_flag(sk, SOCK_DEAD) ||
 			    !refcount_inc_not_zero(&sk->sk_refcnt))
 				continue;
 			spin_unlock_bh(lock);
-
-			lock_sock(sk);
-			local_bh_disable();
-			bh_lock_sock(sk);
-			if (sk->sk_state != TCP_CLOSE)
-				tcp_done(sk);
-			bh_unlock_sock(sk);
-			local_bh_enable();
-			release_sock(sk);
-			sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_retransmit_timer);
-			sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_delack_timer);
-			sk_stop_timer_sync(sk, &sk->sk_timer);
+			if (alive)
+				mcp_orphan_pin(sk);
+			else
+				mcp_orphan_end(sk);
 			sock_put(sk);
 			cond_resched();
 			goto again;
