@@ -654,7 +654,6 @@ void mcp_conversion_begin(struct mcp_session *s, bool early)
 	mcp_session_event(s, MCP_EV_INTERNAL_SYN);
 	if (early) {
 		s->answered = true;
-		s->shift = s->syn_len;
 		s->accept_until = mcp_deadline(READ_ONCE(set->syn_timeout));
 	} else {
 		s->hold_until = mcp_deadline(READ_ONCE(set->hold_timeout));

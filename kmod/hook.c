@@ -139,9 +139,9 @@ static bool mcp_established(struct mcp_net *mnet, struct mcp_packet *pkt)
 }
 
 /*
- * A SYN whose client has a session. Before the answer it has nothing to add but
- * whether it still has its payload; after it, the stack has to see it as it saw
- * the first one, so that it repeats its SYN/ACK.
+ * A SYN whose client has a session. Before the answer it has nothing to add;
+ * after it, the stack has to see it as it saw the first one, so that it repeats
+ * its SYN/ACK.
  */
 static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 				  struct mcp_session *s)
@@ -150,15 +150,13 @@ static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 	spin_lock(&s->lock);
 	answered = s->answered;
-	if (!answered)
-		s->bare = !pkt->payload_len;
 	spin_unlock(&s->lock);
 
 	if (!answered) {
 		mcp_count(mnet, MCP_STAT_SYN_RETRANSMITTED);
 		return NF_DROP;
 	}
-	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->shift))
+	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->syn_len))
 		return NF_DROP;
 	return NF_ACCEPT;
 }

@@ -97,7 +97,6 @@ static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
 	int chunks = MCP_CHUNKS_PER_RUN;
 	void *spare = NULL;
 	enum mcp_flow_result res;
-	u32 skip;
 	int n;
 
 	if (flow->shut)
@@ -145,11 +144,9 @@ static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
 			continue;
 		}
 		/* The direction owns the chunk while something is in it. */
-		skip = min_t(u32, flow->skip, n);
-		flow->skip -= skip;
 		flow->chunk = spare;
-		flow->data = spare + skip;
-		flow->len = n - skip;
+		flow->data = spare;
+		flow->len = n;
 		n = mcp_flow_push(s, flow, to);
 		spare = NULL;
 		if (n) {

@@ -19,7 +19,6 @@ enum mcp_direction { MCP_UP, MCP_DOWN };	/* client to server, and back */
  * @chunk:	what @data points into, if that is to be freed
  * @bytes:	octets passed on; what the MCP says itself does not count
  * @own:	octets at the head of @data that the MCP says itself
- * @skip:	octets still to be read that were taken before, from a SYN
  * @eof:	the reading side has ended
  * @shut:	the end was passed on
  */
@@ -27,7 +26,6 @@ struct mcp_flow {
 	u8 *data;
 	u32 len;
 	u32 own;
-	u32 skip;
 	void *chunk;
 	u64 bytes;
 	bool eof;

@@ -62,8 +62,6 @@ enum {
  * @hashed:	@node is in mcp_net.held
  * @answered:	the client's SYN was or is being given to the stack
  * @dead:	nothing may be handed to it any more
- * @bare:	the client has sent its SYN again without the payload
- * @shift:	octets of payload that the answer acknowledges, once @answered
  * @held:	the client's SYN, until it is answered
  * @okfn:	where the stack takes @held
  * @accepted:	upstream socket on its way from the listener to the worker
@@ -119,8 +117,6 @@ struct mcp_session {
 	bool hashed;
 	bool answered;
 	bool dead;
-	bool bare;
-	u16 shift;
 	struct sk_buff *held;
 	int (*okfn)(struct net *net, struct sock *sk, struct sk_buff *skb);
 	struct socket *accepted;

@@ -254,11 +254,6 @@ void mcp_upstream_stop(struct mcp_net *mnet)
  * tracking confirms it at the end of that way; hook.c then takes the payload
  * out. Nothing happens if the SYN was answered before.
  *
- * A client that has sent its SYN again without the payload is answered as if the
- * first one had never come: it sends the payload once more, in the stream, where
- * it is passed over. A Linux client takes an acknowledgment of more than its last
- * SYN for a connection that is not MPTCP.
- *
  * Context: the worker.
  */
 void mcp_upstream_answer(struct mcp_session *s)
@@ -269,11 +264,8 @@ void mcp_upstream_answer(struct mcp_session *s)
 	spin_lock_bh(&s->lock);
 	skb = s->held;
 	s->held = NULL;
-	if (skb) {
+	if (skb)
 		s->answered = true;
-		s->shift = s->bare ? 0 : s->syn_len;
-		s->flow[MCP_UP].skip = s->syn_len - s->shift;
-	}
 	spin_unlock_bh(&s->lock);
 	if (!skb)
 		return;
