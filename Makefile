@@ -50,9 +50,9 @@ tool:				## build/mptcpproxyctl
 # ----------------------------------------------------------------- running
 
 .PHONY: demo
-demo:				## a download over two paths, in one machine
-	scripts/deps
-	scripts/demo
+demo:				## a download over two paths; HOST=1: without a machine
+	scripts/deps build $(if $(HOST),,test)
+	scripts/demo $(if $(HOST),--host)
 
 .PHONY: check
 check:				## every test on every kernel
