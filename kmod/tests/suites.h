@@ -12,5 +12,8 @@
 extern struct kunit_suite mcp_convert_suite;
 extern struct kunit_suite mcp_tcpopt_suite;
 extern struct kunit_suite mcp_behave_suite;
+extern struct kunit_suite mcp_cookie_suite;
+extern struct kunit_suite mcp_policy_suite;
+extern struct kunit_suite mcp_session_suite;
 
 #endif /* MCP_TESTS_SUITES_H */
