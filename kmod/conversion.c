@@ -702,7 +702,7 @@ void mcp_conversion_late(struct mcp_net *mnet,
 	s->payload = kmalloc(MCP_REQUEST_MAX, GFP_KERNEL);
 	s->late = true;
 	s->answered = true;
-	s->mptcp = sock->sk->sk_protocol == IPPROTO_MPTCP;
+	s->mptcp = mcp_upstream_asked_mptcp(sock);
 	s->request_until =
 		mcp_deadline(READ_ONCE(mnet->settings.request_timeout));
 	mcp_session_event(s, MCP_EV_INTERNAL_SYN);

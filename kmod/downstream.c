@@ -282,6 +282,39 @@ void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,
 	sock_put(sk);
 }
 
+/**
+ * mcp_downstream_may_send() - may this SYN go out?
+ * @mnet: the namespace
+ * @sk: the socket that sends it, or NULL
+ *
+ * While the client is not answered, the server gets one SYN for each of the
+ * client's: nobody can make us send more SYNs than he sends himself (RFC 8803
+ * section 9.3). Afterwards the socket's timer has its way.
+ *
+ * Context: BH off, under rcu_read_lock(); @sk may be locked.
+ */
+bool mcp_downstream_may_send(struct mcp_net *mnet, struct sock *sk)
+{
+	struct mcp_session *s;
+	bool may = true;
+
+	if (!sk || !mcp_downstream_ours(sk))
+		return true;
+	s = rcu_dereference_sk_user_data(sk);
+	if (!s)
+		return true;
+	spin_lock_bh(&s->lock);
+	if (!s->answered) {
+		may = s->syn_credit;
+		if (may)
+			s->syn_credit--;
+	}
+	spin_unlock_bh(&s->lock);
+	if (!may)
+		mcp_count(mnet, MCP_STAT_DIAL_SYN_WITHHELD);
+	return may;
+}
+
 /* The addresses and ports of the TCP packet that an ICMP error is about. */
 static bool mcp_icmp_subject(struct sk_buff *skb, unsigned int off, int family,
 			     struct mcp_endpoint *src, struct mcp_endpoint *dst,

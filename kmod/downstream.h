@@ -14,6 +14,7 @@
 struct mcp_net;
 struct mcp_session;
 struct sk_buff;
+struct sock;
 struct socket;
 
 enum mcp_outcome {
@@ -65,6 +66,7 @@ void mcp_downstream_release(struct mcp_session *s);
 void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,
 			   unsigned int thoff, const struct mcp_endpoint *src,
 			   const struct mcp_endpoint *dst, u8 tos);
+bool mcp_downstream_may_send(struct mcp_net *mnet, struct sock *sk);
 unsigned int mcp_downstream_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 				 unsigned int off, int family);
 

@@ -139,8 +139,8 @@ static bool mcp_established(struct mcp_net *mnet, struct mcp_packet *pkt)
 }
 
 /*
- * A SYN whose client has a session. Before the answer it has nothing to add;
- * after it, the stack has to see it as it saw the first one, so that it repeats
+ * A SYN whose client has a session. Before the answer it only lets one more SYN
+ * go to the server; after it, the stack has to see it as it saw the first one, so that it repeats
  * its SYN/ACK.
  */
 static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
@@ -150,6 +150,8 @@ static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 	spin_lock(&s->lock);
 	answered = s->answered;
+	if (!answered && s->syn_credit < U8_MAX)
+		s->syn_credit++;
 	spin_unlock(&s->lock);
 
 	if (!answered) {
@@ -436,7 +438,10 @@ static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* The MCP's SYN/ACK carries the request back (plain mode section 5). */
+/*
+ * The MCP's SYN/ACK carries the request back (plain mode section 5); its SYNs to
+ * the server follow the client's (RFC 8803 section 9.3).
+ */
 static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 				const struct nf_hook_state *state, u16 family,
 				unsigned int thoff)
@@ -444,9 +449,12 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 	struct mcp_packet pkt;
 	struct mcp_session *s;
 
-	if (!mcp_packet_read(&pkt, skb, state, family, thoff) ||
-	    !pkt.th.syn || !pkt.th.ack ||
-	    pkt.th.source != READ_ONCE(mnet->settings.port))
+	if (!mcp_packet_read(&pkt, skb, state, family, thoff) || !pkt.th.syn)
+		return NF_ACCEPT;
+	if (!pkt.th.ack)
+		return mcp_downstream_may_send(mnet, skb->sk) ? NF_ACCEPT :
+			NF_DROP;
+	if (pkt.th.source != READ_ONCE(mnet->settings.port))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.mcp, &pkt.key.client);
 	s = mcp_session_find(mnet, &pkt.key);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/net.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/uio.h>
@@ -59,18 +60,13 @@ static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
 }
 
 /*
- * Backpressure: nothing is read that could not be written. The bit makes the
- * socket wake us when that changes; it is set before the test is repeated, or
- * the wake-up could fall in between.
+ * Backpressure: nothing is read that could not be written. Asked in the way of
+ * poll(), the socket promises to wake us when that changes: TCP, and MPTCP on
+ * older kernels, remember it in different places.
  */
 static bool mcp_writable(struct socket *sock)
 {
-	if (sk_stream_is_writeable(sock->sk))
-		return true;
-	set_bit(SOCK_NOSPACE, &sock->flags);
-	/* Pairs with the one before the socket looks at the bit. */
-	smp_mb__after_atomic();
-	return sk_stream_is_writeable(sock->sk);
+	return sock->ops->poll(NULL, sock, NULL) & EPOLLOUT;
 }
 
 /**

@@ -111,6 +111,7 @@ struct mcp_session *mcp_session_new(struct mcp_net *mnet,
 	s->client = client;
 	s->half_open = client;
 	s->born = jiffies;
+	s->syn_credit = 1;
 	refcount_set(&s->ref, 1);
 	spin_lock_init(&s->lock);
 	INIT_WORK(&s->work, work);

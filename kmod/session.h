@@ -62,6 +62,8 @@ enum {
  * @hashed:	@node is in mcp_net.held
  * @answered:	the client's SYN was or is being given to the stack
  * @dead:	nothing may be handed to it any more
+ * @syn_credit:	SYNs the server may still be sent: one for each of the client,
+ *		as long as that is not @answered
  * @held:	the client's SYN, until it is answered
  * @okfn:	where the stack takes @held
  * @accepted:	upstream socket on its way from the listener to the worker
@@ -74,7 +76,7 @@ enum {
  * @ifindex:	constant; interface of the SYN
  * @tos:	constant; TOS or traffic class of the SYN
  * @late:	constant; the request comes in the stream
- * @mptcp:	the SYN had MP_CAPABLE, or a late connection is MPTCP
+ * @mptcp:	constant; the SYN had MP_CAPABLE
  * @echo:	constant; the SYN/ACK is to carry the request
  * @requested:	the request is complete; written under @lock
  * @request:	what it says
@@ -117,6 +119,7 @@ struct mcp_session {
 	bool hashed;
 	bool answered;
 	bool dead;
+	u8 syn_credit;
 	struct sk_buff *held;
 	int (*okfn)(struct net *net, struct sock *sk, struct sk_buff *skb);
 	struct socket *accepted;

@@ -105,6 +105,8 @@ static int mcp_listen_on(struct net *net, int family, __be16 port,
 	}
 	lock_sock(tcp);
 	mcp_sk_unpin_net(tcp);
+	/* What setsockopt(TCP_SAVE_SYN) does, if it were passed on. */
+	tcp_sk(tcp)->save_syn = 1;
 	release_sock(tcp);
 	sock_put(tcp);
 	*res = sock;
@@ -382,6 +384,37 @@ void mcp_upstream_release(struct mcp_session *s)
 		return;
 	mcp_session_wait_off(&s->up_wait, s->upstream);
 	mcp_socket_release(mcp_upstream_set(s, NULL));
+}
+
+/**
+ * mcp_upstream_asked_mptcp() - did the client's SYN have MP_CAPABLE?
+ * @sock: an accepted connection
+ *
+ * Not the same as being MPTCP: a Linux client whose first SYN, with a payload,
+ * was lost falls back although it wanted MPTCP and its next SYN said so.
+ *
+ * Context: process; takes the socket's lock.
+ */
+bool mcp_upstream_asked_mptcp(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+	struct saved_syn *syn;
+	struct mcp_tcpopt opt = { };
+	u32 off;
+
+	if (sk->sk_protocol == IPPROTO_MPTCP)
+		return true;
+	lock_sock(sk);
+	syn = tcp_sk(sk)->saved_syn;
+	if (syn) {
+		off = syn->mac_hdrlen + syn->network_hdrlen +
+			sizeof(struct tcphdr);
+		mcp_tcpopt_parse(syn->data + off,
+				 syn->tcp_hdrlen - sizeof(struct tcphdr), &opt);
+		tcp_saved_syn_free(tcp_sk(sk));
+	}
+	release_sock(sk);
+	return opt.mp_capable;
 }
 
 /**

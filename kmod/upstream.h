@@ -38,6 +38,7 @@ void mcp_upstream_answer(struct mcp_session *s);
 void mcp_upstream_refuse(struct mcp_session *s, bool reset);
 bool mcp_upstream_open(struct mcp_session *s);
 void mcp_upstream_release(struct mcp_session *s);
+bool mcp_upstream_asked_mptcp(struct socket *sock);
 enum mcp_upstream_kind mcp_upstream_kind(struct mcp_session *s, u8 *subflows);
 
 #endif /* MCP_UPSTREAM_H */
