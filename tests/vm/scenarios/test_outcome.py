@@ -370,17 +370,3 @@ def blackholes():
     """How often the client's kernel has switched MPTCP off for a time."""
     words = run("c", "nstat", "-asz", "MPTcpExtBlackhole").split()
     return int(words[words.index("MPTcpExtBlackhole") + 1]) if "MPTcpExtBlackhole" in words else 0
-
-
-@needs_fastopen
-@pytest.mark.parametrize("family", FAMILIES)
-def test_retransmitted_keeps_mptcp(mcp, server_wire, family):
-    """A client that had to repeat its SYN still gets MPTCP."""
-    counted = mcp("echo off")
-    with Answering(server_wire, lambda syn, before: None if before else 1.6,
-                   [RAW_SERVER[family]]):
-        sock = ask(codec.mp_convert(RAW_SERVER[family], 80) + b"x", family)
-        assert read_exactly(sock, 1) == b"x"
-        assert counted["syn-retransmitted"]
-        counted.wait(session_mptcp=1, early_data_octets=1)
-        sock.close()
