@@ -274,7 +274,9 @@ void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,
 	if (!sk)
 		return;
 	s = rcu_dereference_sk_user_data(sk);
-	if (s && len >= 0 && ntohl(th->ack_seq) == READ_ONCE(tcp_sk(sk)->snd_nxt) &&
+	/* Not snd_nxt: the answer can be here before connect() sets that. */
+	if (s && len >= 0 &&
+	    ntohl(th->ack_seq) == READ_ONCE(tcp_sk(sk)->snd_una) + 1 &&
 	    !skb_copy_bits(skb, thoff + sizeof(_th), s->down.synack, len)) {
 		s->down.synack_len = len;
 		s->down.synack_tos = tos;
