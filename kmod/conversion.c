@@ -9,6 +9,9 @@
 #include "socket.h"
 #include "trace.h"
 
+/* How often we look whether the side that is left has got everything. */
+#define MCP_DRAIN_POLL_MS	20
+
 static const enum mcp_stat mcp_end_stats[__MCP_END_COUNT] = {
 	[MCP_END_CLOSED] = MCP_STAT_SESSION_CLOSED,
 	[MCP_END_CLIENT_RESET] = MCP_STAT_SESSION_CLIENT_RESET,
@@ -406,6 +409,13 @@ static void mcp_relay(struct mcp_session *s)
 		    mcp_socket_closed(s->down.sock))
 			mcp_finish(s, MCP_END_CLOSED);
 		break;
+	case MCP_RELAY_DRAIN:
+		/* Sockets do not tell when their last octet is acknowledged. */
+		s->look_again = mcp_deadline(MCP_DRAIN_POLL_MS);
+		if (!s->drain_until)
+			s->drain_until =
+				mcp_deadline(READ_ONCE(s->mnet->settings.trans_idle));
+		break;
 	case MCP_RELAY_UPSTREAM_GONE:
 		mcp_session_event(s, MCP_EV_INTERNAL_RST);
 		mcp_finish(s, MCP_END_CLIENT_RESET);
@@ -548,8 +558,12 @@ static void mcp_time_limits(struct mcp_session *s)
 	}
 	if (!s->dead && mcp_passed(&s->accept_until))
 		mcp_finish(s, s->failure ?: MCP_END_CLIENT_GONE);
+	if (!s->dead && mcp_passed(&s->drain_until))
+		mcp_finish(s, s->gone == MCP_GONE_UPSTREAM ?
+			   MCP_END_CLIENT_RESET : MCP_END_SERVER_RESET);
 	if (!s->dead && mcp_passed(&s->idle_until))
 		mcp_idle_expired(s);
+	mcp_passed(&s->look_again);
 }
 
 /* Ends the session if somebody said so. */

@@ -7,8 +7,6 @@
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 #include <net/icmp.h>
-#include <net/inet6_hashtables.h>
-#include <net/inet_hashtables.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
@@ -213,30 +211,13 @@ void mcp_downstream_release(struct mcp_session *s)
 	mcp_socket_release(sock);
 }
 
-/*
- * The socket that dials from @dst to @src, the way round an incoming packet has
- * them; with a reference.
- */
+/* The socket that dials from @local to @peer; with a reference. */
 static struct sock *mcp_downstream_find(struct net *net,
-					const struct net_device *dev,
-					const struct mcp_endpoint *src,
-					const struct mcp_endpoint *dst)
+					const struct mcp_endpoint *local,
+					const struct mcp_endpoint *peer)
 {
-	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
-	struct sock *sk = NULL;
+	struct sock *sk = mcp_socket_find(net, local, peer);
 
-	if (src->family == AF_INET)
-		sk = __inet_lookup_established(net, hashinfo, src->addr.ip,
-					       src->port, dst->addr.ip,
-					       ntohs(dst->port), dev->ifindex, 0);
-#if IS_ENABLED(CONFIG_IPV6)
-	else
-		sk = __inet6_lookup_established(net, hashinfo,
-						(const struct in6_addr *)&src->addr,
-						src->port,
-						(const struct in6_addr *)&dst->addr,
-						ntohs(dst->port), dev->ifindex, 0);
-#endif
 	if (sk && (!mcp_downstream_ours(sk) || sk->sk_state != TCP_SYN_SENT)) {
 		sock_gen_put(sk);
 		sk = NULL;
@@ -270,7 +251,7 @@ void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,
 	if (!th)
 		return;
 	len = th->doff * 4 - sizeof(_th);
-	sk = mcp_downstream_find(mnet->net, skb->dev, src, dst);
+	sk = mcp_downstream_find(mnet->net, dst, src);
 	if (!sk)
 		return;
 	s = rcu_dereference_sk_user_data(sk);
@@ -424,7 +405,7 @@ unsigned int mcp_downstream_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 	    !mcp_icmp_subject(skb, off + sizeof(struct icmphdr), family, &src,
 			      &dst, &seq))
 		return NF_ACCEPT;
-	sk = mcp_downstream_find(mnet->net, skb->dev, &dst, &src);
+	sk = mcp_downstream_find(mnet->net, &src, &dst);
 	if (!sk)
 		return NF_ACCEPT;
 	s = rcu_dereference_sk_user_data(sk);

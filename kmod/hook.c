@@ -9,7 +9,6 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
-#include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/ipv6.h>
 
@@ -19,6 +18,7 @@
 #include "reply.h"
 #include "segment.h"
 #include "session.h"
+#include "socket.h"
 #include "tcpopt.h"
 
 /* Sessions that tell an error, at any time: their clients may be nobody. */
@@ -108,29 +108,13 @@ static unsigned int mcp_refuse(struct mcp_net *mnet, struct mcp_packet *pkt,
 	return NF_DROP;
 }
 
-/* A SYN of a connection that the stack has, or had until a moment ago. */
+/* A SYN of a connection that the stack has. */
 static bool mcp_established(struct mcp_net *mnet, struct mcp_packet *pkt)
 {
-	struct inet_hashinfo *hashinfo =
-		mnet->net->ipv4.tcp_death_row.hashinfo;
-	int dif = pkt->skb->dev->ifindex;
-	struct sock *sk = NULL;
+	struct sock *sk = mcp_socket_find(mnet->net, &pkt->key.mcp,
+					  &pkt->key.client);
 	bool found;
 
-	if (pkt->family == AF_INET)
-		sk = __inet_lookup_established(mnet->net, hashinfo,
-					       pkt->key.client.addr.ip,
-					       pkt->key.client.port,
-					       pkt->key.mcp.addr.ip,
-					       ntohs(pkt->key.mcp.port), dif, 0);
-#if IS_ENABLED(CONFIG_IPV6)
-	else
-		sk = __inet6_lookup_established(mnet->net, hashinfo,
-						&ipv6_hdr(pkt->skb)->saddr,
-						pkt->key.client.port,
-						&ipv6_hdr(pkt->skb)->daddr,
-						ntohs(pkt->key.mcp.port), dif, 0);
-#endif
 	if (!sk)
 		return false;
 	found = sk_fullsock(sk);

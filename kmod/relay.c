@@ -73,14 +73,14 @@ static bool mcp_writable(struct socket *sock)
  * enum mcp_flow_result - where a direction stands
  * @MCP_FLOW_BLOCKED: the reading side has nothing, or the writing side is full
  * @MCP_FLOW_AGAIN: it had its share, there may be more
- * @MCP_FLOW_SHUT: its end was passed on
+ * @MCP_FLOW_OVER: its end, or its error, was met and all before it passed on
  * @MCP_FLOW_FROM_GONE: error of the reading side
  * @MCP_FLOW_TO_GONE: error of the writing side
  */
 enum mcp_flow_result {
 	MCP_FLOW_BLOCKED,
 	MCP_FLOW_AGAIN,
-	MCP_FLOW_SHUT,
+	MCP_FLOW_OVER,
 	MCP_FLOW_FROM_GONE,
 	MCP_FLOW_TO_GONE,
 };
@@ -95,8 +95,8 @@ static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
 	enum mcp_flow_result res;
 	int n;
 
-	if (flow->shut)
-		return MCP_FLOW_SHUT;
+	if (flow->shut || (flow->broken && !flow->len))
+		return MCP_FLOW_OVER;
 	for (;;) {
 		if (flow->len) {
 			n = mcp_flow_push(s, flow, to);
@@ -109,7 +109,11 @@ static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
 		if (flow->eof) {
 			kernel_sock_shutdown(to, SHUT_WR);
 			flow->shut = true;
-			res = MCP_FLOW_SHUT;
+			res = MCP_FLOW_OVER;
+			break;
+		}
+		if (flow->broken) {
+			res = MCP_FLOW_OVER;
 			break;
 		}
 		if (!chunks--) {
@@ -128,7 +132,9 @@ static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
 		n = mcp_socket_receive(from, spare, MCP_CHUNK);
 		if (n == -EAGAIN)
 			break;
-		if (n < 0) {
+		/* An error is told once; afterwards it looks like the end. */
+		if (n < 0 || (!n && s->gone)) {
+			flow->broken = true;
 			res = MCP_FLOW_FROM_GONE;
 			break;
 		}
@@ -154,32 +160,64 @@ static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
 	return res;
 }
 
+/* Moves one direction, and notes which side is gone. */
+static enum mcp_flow_result mcp_relay_flow(struct mcp_session *s,
+					   enum mcp_direction dir)
+{
+	struct socket *up = s->upstream, *down = s->down.sock;
+	bool upward = dir == MCP_UP;
+	enum mcp_flow_result res;
+
+	res = mcp_flow_run(s, dir, upward ? up : down, upward ? down : up);
+	if (s->gone)
+		return res;
+	if (res == MCP_FLOW_FROM_GONE)
+		s->gone = upward ? MCP_GONE_UPSTREAM : MCP_GONE_DOWNSTREAM;
+	else if (res == MCP_FLOW_TO_GONE)
+		s->gone = upward ? MCP_GONE_DOWNSTREAM : MCP_GONE_UPSTREAM;
+	return res;
+}
+
+/*
+ * One side is gone. What it had been acknowledged belongs to the other side, and
+ * gets there before the reset does.
+ */
+static enum mcp_relay_result mcp_relay_rest(struct mcp_session *s)
+{
+	bool up_gone = s->gone == MCP_GONE_UPSTREAM;
+	enum mcp_flow_result res;
+
+	res = mcp_relay_flow(s, up_gone ? MCP_UP : MCP_DOWN);
+	if (res == MCP_FLOW_AGAIN)
+		return MCP_RELAY_AGAIN;
+	if (res == MCP_FLOW_BLOCKED ||
+	    (res != MCP_FLOW_TO_GONE &&
+	     !mcp_socket_drained(up_gone ? s->down.sock : s->upstream)))
+		return MCP_RELAY_DRAIN;
+	return up_gone ? MCP_RELAY_UPSTREAM_GONE : MCP_RELAY_DOWNSTREAM_GONE;
+}
+
 /**
  * mcp_relay_run() - move what can be moved, both ways
  * @s: the session, bound
  *
- * A bounded amount of work; the server's direction first, so that what it said
- * before a reset still gets through.
+ * A bounded amount of work. When a side is gone, what it said before still gets
+ * to the other one; then *_GONE is returned.
  *
  * Context: the worker.
  * Return: what is next.
  */
 enum mcp_relay_result mcp_relay_run(struct mcp_session *s)
 {
-	struct socket *up = s->upstream, *down = s->down.sock;
-	enum mcp_flow_result rd, ru;
+	enum mcp_flow_result rd = MCP_FLOW_OVER, ru = MCP_FLOW_OVER;
 
-	rd = mcp_flow_run(s, MCP_DOWN, down, up);
-	if (rd == MCP_FLOW_FROM_GONE)
-		return MCP_RELAY_DOWNSTREAM_GONE;
-	if (rd == MCP_FLOW_TO_GONE)
-		return MCP_RELAY_UPSTREAM_GONE;
-	ru = mcp_flow_run(s, MCP_UP, up, down);
-	if (ru == MCP_FLOW_FROM_GONE)
-		return MCP_RELAY_UPSTREAM_GONE;
-	if (ru == MCP_FLOW_TO_GONE)
-		return MCP_RELAY_DOWNSTREAM_GONE;
-	if (rd == MCP_FLOW_SHUT && ru == MCP_FLOW_SHUT)
+	if (!s->gone)
+		rd = mcp_relay_flow(s, MCP_DOWN);
+	if (!s->gone)
+		ru = mcp_relay_flow(s, MCP_UP);
+	if (s->gone)
+		return mcp_relay_rest(s);
+	if (rd == MCP_FLOW_OVER && ru == MCP_FLOW_OVER)
 		return MCP_RELAY_DONE;
 	if (rd == MCP_FLOW_AGAIN || ru == MCP_FLOW_AGAIN)
 		return MCP_RELAY_AGAIN;

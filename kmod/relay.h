@@ -12,6 +12,8 @@ struct socket;
 
 enum mcp_direction { MCP_UP, MCP_DOWN };	/* client to server, and back */
 
+enum mcp_gone { MCP_GONE_NONE, MCP_GONE_UPSTREAM, MCP_GONE_DOWNSTREAM };
+
 /**
  * struct mcp_flow - one direction
  * @data:	octets that were taken from one side and not yet by the other
@@ -21,6 +23,7 @@ enum mcp_direction { MCP_UP, MCP_DOWN };	/* client to server, and back */
  * @own:	octets at the head of @data that the MCP says itself
  * @eof:	the reading side has ended
  * @shut:	the end was passed on
+ * @broken:	the reading side has ended in an error
  */
 struct mcp_flow {
 	u8 *data;
@@ -30,12 +33,14 @@ struct mcp_flow {
 	u64 bytes;
 	bool eof;
 	bool shut;
+	bool broken;
 };
 
 enum mcp_relay_result {
 	MCP_RELAY_WAIT,			/* nothing more to do now */
 	MCP_RELAY_AGAIN,		/* there is more: call again soon */
 	MCP_RELAY_DONE,			/* both ends passed on */
+	MCP_RELAY_DRAIN,		/* one side is gone, the other not through */
 	MCP_RELAY_UPSTREAM_GONE,	/* reset, or timed out */
 	MCP_RELAY_DOWNSTREAM_GONE,
 };

@@ -381,7 +381,8 @@ void mcp_session_arm(struct mcp_session *s)
 {
 	const unsigned long *until[] = {
 		&s->hold_until, &s->dial_until, &s->request_until,
-		&s->accept_until, &s->idle_until,
+		&s->accept_until, &s->idle_until, &s->drain_until,
+		&s->look_again,
 	};
 	unsigned long first = 0;
 	int i;

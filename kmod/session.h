@@ -92,6 +92,7 @@ enum {
  * @dialled:	the server has accepted
  * @bound:	upstream and downstream are bound
  * @half_open:	counted as such in policy
+ * @gone:	enum mcp_gone: a side that ended in an error
  * @reply:	Convert message for the client, to be freed
  * @flow:	the two directions
  * @hold_until: jiffies; answer or refuse the client; 0: no such deadline
@@ -100,6 +101,9 @@ enum {
  *		was told an error must be gone
  * @accept_until: jiffies; the client must have completed its handshake
  * @idle_until: jiffies; behave's timer runs out
+ * @drain_until: jiffies; the side that is left has had time enough to take what
+ *		it is owed
+ * @look_again: jiffies; nothing will wake us for what we wait for
  * @probed:	jiffies; a probe was sent then
  */
 struct mcp_session {
@@ -142,6 +146,7 @@ struct mcp_session {
 	bool dialled;
 	bool bound;
 	bool half_open;
+	u8 gone;
 	struct socket *upstream;
 	struct wait_queue_entry up_wait;
 	struct mcp_downstream down;
@@ -152,6 +157,8 @@ struct mcp_session {
 	unsigned long request_until;
 	unsigned long accept_until;
 	unsigned long idle_until;
+	unsigned long drain_until;
+	unsigned long look_again;
 	unsigned long probed;
 };
 

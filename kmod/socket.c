@@ -4,6 +4,7 @@
 #include <linux/net.h>
 #include <linux/uio.h>
 #include <net/inet_ecn.h>
+#include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/ip.h>
 #include <net/tcp.h>
@@ -144,6 +145,67 @@ int mcp_socket_receive(struct socket *sock, void *buf, size_t size)
 bool mcp_socket_closed(const struct socket *sock)
 {
 	return inet_sk_state_load(sock->sk) == TCP_CLOSE;
+}
+
+/**
+ * mcp_socket_find() - the socket of an established or half-open connection
+ * @net: the namespace
+ * @local: our end
+ * @peer: the other end, of the same family
+ *
+ * Context: any but hard interrupt.
+ * Return: the socket with a reference (sock_gen_put()), or NULL. It may be a
+ * request socket or one in TIME_WAIT.
+ */
+struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
+			     const struct mcp_endpoint *peer)
+{
+	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
+	struct sock *sk = NULL;
+
+	rcu_read_lock();
+	if (local->family == AF_INET)
+		sk = __inet_lookup_established(net, hashinfo, peer->addr.ip,
+					       peer->port, local->addr.ip,
+					       ntohs(local->port), 0, 0);
+#if IS_ENABLED(CONFIG_IPV6)
+	else
+		sk = __inet6_lookup_established(net, hashinfo,
+						(const struct in6_addr *)&peer->addr,
+						peer->port,
+						(const struct in6_addr *)&local->addr,
+						ntohs(local->port), 0, 0);
+#endif
+	rcu_read_unlock();
+	return sk;
+}
+
+/**
+ * mcp_socket_drained() - has the other side acknowledged all we wrote?
+ * @sock: TCP or MPTCP
+ *
+ * An MPTCP socket that fell back leaves it all to its only subflow.
+ *
+ * Context: process.
+ */
+bool mcp_socket_drained(struct socket *sock)
+{
+	struct mcp_endpoint local, peer;
+	struct sock *sk;
+	bool drained;
+
+	if (READ_ONCE(sock->sk->sk_wmem_queued))
+		return false;
+	if (sock->sk->sk_protocol != IPPROTO_MPTCP ||
+	    mcp_socket_name(sock, false, &local) ||
+	    mcp_socket_name(sock, true, &peer))
+		return true;
+	sk = mcp_socket_find(sock_net(sock->sk), &local, &peer);
+	if (!sk)
+		return true;
+	drained = !sk_fullsock(sk) || !READ_ONCE(sk->sk_wmem_queued);
+	sock_gen_put(sk);
+	return drained;
 }
 
 /**

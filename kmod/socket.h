@@ -8,6 +8,7 @@
 #include "endpoint.h"
 
 struct net;
+struct sock;
 struct sockaddr_storage;
 struct socket;
 
@@ -18,6 +19,9 @@ int mcp_socket_address(const struct mcp_endpoint *ep,
 int mcp_socket_name(struct socket *sock, bool peer, struct mcp_endpoint *ep);
 int mcp_socket_receive(struct socket *sock, void *buf, size_t size);
 bool mcp_socket_closed(const struct socket *sock);
+struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
+			     const struct mcp_endpoint *peer);
+bool mcp_socket_drained(struct socket *sock);
 void mcp_socket_release(struct socket *sock);
 void mcp_socket_reap(struct net *net);
 
