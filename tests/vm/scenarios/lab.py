@@ -55,6 +55,11 @@ PROTOCOL = {"mptcp": IPPROTO_MPTCP, "tcp": socket.IPPROTO_TCP}
 REQUEST = {"mp-convert": codec.mp_convert, "convert": codec.convert}
 
 
+# What is behind client and server, for ends that a test plays by hand.
+BY_HAND = [("10.77.0.0/16", "10.0.1.2"), ("fd77::/48", "fd00:1::2"),
+           ("10.99.0.0/16", "10.0.9.2"), ("fd99::/48", "fd00:9::2")]
+
+
 def address(network, host, family=4):
     """A host's address: address(1, 2) is 10.0.1.2."""
     return f"10.0.{network}.{host}" if family == 4 else f"fd00:{network}::{host}"
@@ -67,24 +72,47 @@ class Lab:
         self.paths = paths
         self.marks = {}
         self.captures = []
-        self.client = Namespace("lab-c")
-        self.mcp = Namespace("lab-m")
-        self.server = Namespace("lab-s")
-        self.namespaces = [self.client, self.mcp, self.server]
-        for path in range(paths):
-            self.link(self.client, f"c{path}", self.mcp, f"mc{path}", path + 1)
-        self.link(self.server, "s0", self.mcp, "ms0", 9)
-        self._routes()
-        self._mptcp()
-        self.wait_links()
+        self.namespaces = []
+        try:
+            for name in "lab-c", "lab-m", "lab-s":
+                self.namespaces.append(Namespace(name))
+            self.client, self.mcp, self.server = self.namespaces
+            self._build()
+            self.wait_links()
+        except BaseException:
+            self.remove()
+            raise
 
     # ------------------------------------------------------------ topology
 
-    def link(self, near, near_if, far, far_if, network):
-        """Connects two namespaces; near is .2 and far is .1 in the network."""
-        near.ip(f"link add {near_if} type veth peer name {far_if} netns {far.name}",
-                *self._address_lines(near_if, network, 2))
-        far.ip(*self._address_lines(far_if, network, 1))
+    def _build(self):
+        """One batch a namespace: starting a program is slow in the machine."""
+        links = [(self.client, f"c{path}", f"mc{path}", path + 1) for path in range(self.paths)]
+        links.append((self.server, "s0", "ms0", 9))
+        lines = {namespace: ["link set lo up"] for namespace in self.namespaces}
+        for near, near_if, far_if, network in links:
+            lines[self.mcp] += [
+                f"link add {far_if} type veth peer name {near_if} netns {near.name}",
+                *self._address_lines(far_if, network, 1)]
+            lines[near] += self._address_lines(near_if, network, 2)
+        rules = {4: lines[self.client], 6: []}
+        for path in range(self.paths):
+            for family in (4, 6):
+                gateway = address(path + 1, 1, family)
+                rules[family].append(
+                    f"rule add from {address(path + 1, 2, family)} table {path + 1}")
+                lines[self.client] += [
+                    f"route add default via {gateway} table {path + 1}",
+                    f"route add default via {gateway} metric {100 + path}"]
+        lines[self.server] += ["route add default via 10.0.9.1", "route add default via fd00:9::1"]
+        lines[self.client] += ["mptcp limits set subflow 8 add_addr_accepted 8"]
+        lines[self.mcp] += ["mptcp limits set subflow 8 add_addr_accepted 8"]
+        for namespace in (self.mcp, self.client, self.server):
+            namespace.ip(*lines[namespace])
+        self.client.run("ip", "-6", "-batch", "-", input="\n".join(rules[6]) + "\n")
+        # The other end of a link has to be up before there is a route over it.
+        self.mcp.ip(*(f"route add {prefix} via {gateway}" for prefix, gateway in BY_HAND))
+        self.mcp.sysctl("net.ipv4.conf.all.rp_filter", 0)
 
     @staticmethod
     def _address_lines(iface, network, host):
@@ -92,27 +120,11 @@ class Lab:
                 f"addr add {address(network, host, 6)}/64 dev {iface} nodad",
                 f"link set {iface} up")
 
-    def _routes(self):
-        client = []
-        for path in range(self.paths):
-            for family, version in ((4, ""), (6, "-6 ")):
-                gateway = address(path + 1, 1, family)
-                client += [
-                    f"{version}rule add from {address(path + 1, 2, family)} table {path + 1}",
-                    f"{version}route add default via {gateway} table {path + 1}",
-                    f"{version}route add default via {gateway} metric {100 + path}",
-                ]
-        # The second -6 changes nothing for the IPv4 lines of another batch.
-        self.client.run("ip", "-batch", "-", input=_batch(client, 4))
-        self.client.run("ip", "-6", "-batch", "-", input=_batch(client, 6))
-        self.server.ip("route add default via 10.0.9.1", "route add default via fd00:9::1")
-        self.mcp.ip("route add 10.77.0.0/16 via 10.0.1.2", "route add fd77::/48 via fd00:1::2",
-                    "route add 10.99.0.0/16 via 10.0.9.2", "route add fd99::/48 via fd00:9::2")
-        self.mcp.sysctl("net.ipv4.conf.all.rp_filter", 0)
-
-    def _mptcp(self):
-        self.mcp.ip("mptcp limits set subflow 8 add_addr_accepted 8")
-        self.client.ip("mptcp limits set subflow 8 add_addr_accepted 8")
+    def limit_buffers(self, octets):
+        """No socket's buffer grows beyond that, before connections are made."""
+        for namespace in self.namespaces:
+            for name in "tcp_rmem", "tcp_wmem":
+                namespace.sysctl(f"net.ipv4.{name}", f"4096 {min(131072, octets)} {octets}")
 
     def wait_links(self):
         for path in range(self.paths):
@@ -278,17 +290,9 @@ class Lab:
         self.client.ip(f"mptcp endpoint add {address(path + 1, 2, family)} dev c{path} subflow")
 
     def wait_subflows(self, number):
-        """Waits until the only session has so many subflows."""
+        """Waits until the only session has so many subflows. Linux joins only
+        after data was acknowledged: let some pass before."""
         wait_for(lambda: self.session()["subflows"] == number, what=f"{number} subflows")
-
-
-def _batch(lines, family):
-    """The lines of a family; ip(8) takes its -6 before the object only."""
-    if family == 6:
-        lines = [line[3:] for line in lines if line.startswith("-6 ")]
-    else:
-        lines = [line for line in lines if not line.startswith("-6 ")]
-    return "\n".join(lines) + "\n"
 
 
 def wait_connected(sock):

@@ -62,7 +62,6 @@ class Namespace:
         except BaseException:
             self.thread.shutdown()
             raise
-        self.ip("link set lo up")
 
     def _enter(self):
         check(libc.unshare(CLONE_NEWNET))

@@ -46,9 +46,9 @@ def blocks(size, seed=1):
 
 
 @functools.lru_cache(maxsize=4096)
-def digest(size, seed=1, before=b""):
-    """SHA-256 of such a stream, with something in front of it."""
-    sha = hashlib.sha256(before)
+def digest(size, seed=1):
+    """SHA-256 of such a stream."""
+    sha = hashlib.sha256()
     for block in blocks(size, seed):
         sha.update(block)
     return sha.hexdigest()
@@ -89,9 +89,10 @@ class Connection(socket.socket):
         for block in blocks(size, seed):
             self.sendall(block)
 
-    def receive_stream(self, size=None):
-        """Reads so many octets, or to the end: (octets read, their SHA-256)."""
-        sha, count = hashlib.sha256(), 0
+    def receive_stream(self, size=None, before=b""):
+        """Reads so many octets, or to the end: (octets read, their SHA-256).
+        What was read `before` counts."""
+        sha, count = hashlib.sha256(before), len(before)
         while size is None or count < size:
             piece = self.recv(262144 if size is None else min(262144, size - count))
             if not piece:
@@ -100,9 +101,9 @@ class Connection(socket.socket):
             count += len(piece)
         return count, sha.hexdigest()
 
-    def receive_known(self, size, seed=1):
+    def receive_known(self, size, seed=1, before=b""):
         """Reads a stream of send_stream(size, seed), and holds it against it."""
-        assert self.receive_stream(size) == (size, digest(size, seed))
+        assert self.receive_stream(size, before) == (size, digest(size, seed))
 
     def half_close(self):
         self.shutdown(socket.SHUT_WR)
