@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from wire import ACK, RST, SYN, Peer, Wire, inside
+from wire import ACK, FIN, RST, SYN, Peer, Wire, inside
 
 TOP = os.path.dirname(os.path.abspath(__file__)) + "/../../.."
 CTL = os.environ.get("MCP_CTL", TOP + "/build/mptcpproxyctl")
@@ -283,6 +283,49 @@ def read_exactly(sock, length):
         assert octets, f"the stream ended after {got!r}"
         got += octets
     return got
+
+
+def play(wire, trials, quiet=0.6, batch=400):
+    """Sends many requests, each by a client of its own, and sees what becomes
+    of them: for each (client, payload) "reset", "silence", "accepted" (and the
+    payload of the SYN/ACK), or the octets of a stream that ended with FIN."""
+    results = []
+    for start in range(0, len(trials), batch):
+        results += play_batch(wire, trials[start:start + batch], quiet)
+    return results
+
+
+def play_batch(wire, trials, quiet):
+    clients = {(client.address, client.port): client for client, _ in trials}
+    assert len(clients) == len(trials)
+    heard, ends = {key: b"" for key in clients}, {key: "silence" for key in clients}
+    wire.drain()
+    for client, payload in trials:
+        client.syn(payload)
+    while segment := wire.first(quiet * (3 if DEBUG else 1),
+                                lambda segment: (segment.dst, segment.dport) in clients):
+        key = segment.dst, segment.dport
+        client = clients[key]
+        if segment.flags & RST:
+            if ends[key] == "silence":
+                assert is_reset_of(segment, client), segment
+                ends[key] = "reset"
+        elif segment.flags & SYN and ends[key] == "silence":
+            ends[key] = "accepted"
+            client.synack = segment
+            client.establish(segment)
+        elif segment.seq == client.ack and segment.end != segment.seq:
+            heard[key] += segment.payload
+            client.ack = segment.end
+            if segment.flags & FIN:
+                ends[key] = heard[key]
+                client.reset()
+            else:
+                client.send(ACK)
+    for key, client in clients.items():
+        if ends[key] == "accepted":
+            client.reset()
+    return [ends[client.address, client.port] for client, _ in trials]
 
 
 def is_reset_of(segment, peer):

@@ -270,9 +270,9 @@ class Peer:
         self.send(ACK | PSH, payload)
         self.seq = (self.seq + len(payload)) % 2**32
 
-    def stream(self, seconds=5):
-        """Everything the other side says up to its FIN or RST, acknowledged.
-        Returns the octets and FIN, RST or 0 (time out)."""
+    def stream(self, seconds=5, enough=lambda octets: False):
+        """Everything the other side says up to its FIN or RST, acknowledged,
+        or until it is enough. Returns the octets and FIN, RST or 0."""
         got = b""
         for segment in self.wire.segments(seconds, self.mine):
             if segment.flags & RST:
@@ -288,6 +288,8 @@ class Peer:
                 self.send(ACK)
             if segment.flags & FIN:
                 return got, FIN
+            if enough(got):
+                break
         return got, 0
 
     def reset(self):
