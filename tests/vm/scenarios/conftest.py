@@ -43,10 +43,20 @@ def pytest_sessionfinish(session):
         session.exitstatus = 1
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """The report of a failed test tells what the MCP thinks of it."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for laboratory in getattr(item, "labs", []):
+            report.sections.append(("the MCP", laboratory.describe()))
+
+
 @pytest.fixture
 def make_lab(module, client_module, request):
     """A function that builds a laboratory: make_lab(paths=3)."""
-    labs = []
+    labs = request.node.labs = []
 
     def make(**kwargs):
         labs.append(Lab(**kwargs))
@@ -60,6 +70,7 @@ def make_lab(module, client_module, request):
     finally:
         for lab in labs:
             lab.remove()
+        labs.clear()
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ import os
 import select
 import socket
 import subprocess
+import threading
 
 import codec
 from capture import Capture
@@ -55,6 +56,15 @@ PROTOCOL = {"mptcp": IPPROTO_MPTCP, "tcp": socket.IPPROTO_TCP}
 REQUEST = {"mp-convert": codec.mp_convert, "convert": codec.convert}
 
 
+# Kernel counters that tell why a test failed.
+TELLING = ["TcpRetransSegs", "TcpOutRsts", "TcpEstabResets", "TcpAttemptFails", "TcpInErrs",
+           "TcpExtListenOverflows", "TcpExtListenDrops", "TcpExtTCPBacklogDrop",
+           "TcpExtTCPReqQFullDoCookies", "TcpExtTCPReqQFullDrop", "TcpExtSyncookiesSent",
+           "TcpExtSyncookiesFailed", "TcpExtTCPTimeouts", "TcpExtTCPSynRetrans",
+           "TcpExtTCPAbortOnData", "TcpExtTCPAbortOnClose", "TcpExtTCPAbortOnTimeout",
+           "MPTcpExtMPCapableFallbackACK", "MPTcpExtMPCapableFallbackSYNACK",
+           "MPTcpExtMPFastcloseTx", "MPTcpExtMPFastcloseRx", "MPTcpExtMPRstTx", "MPTcpExtMPRstRx"]
+
 # What is behind client and server, for ends that a test plays by hand.
 BY_HAND = [("10.77.0.0/16", "10.0.1.2"), ("fd77::/48", "fd00:1::2"),
            ("10.99.0.0/16", "10.0.9.2"), ("fd99::/48", "fd00:9::2")]
@@ -71,6 +81,7 @@ class Lab:
     def __init__(self, paths=2):
         self.paths = paths
         self.marks = {}
+        self.marking = threading.Lock()
         self.captures = []
         self.namespaces = []
         try:
@@ -205,6 +216,19 @@ class Lab:
         except AssertionError:
             raise AssertionError(f"sessions are left: {self.sessions()}") from None
 
+    def describe(self):
+        """Counters that are not 0, and up to ten sessions, for a report."""
+        try:
+            lines = [f"{name} {value}" for name, value in self.stats().items() if value]
+            lines += [str(session) for session in self.sessions()[:10]]
+        except AssertionError as error:
+            lines = [str(error)]
+        for namespace in self.namespaces:
+            counters = namespace.nstat()
+            lines.append(f"{namespace.name}: " + ", ".join(
+                f"{name} {counters[name]}" for name in TELLING if counters.get(name)))
+        return "\n".join(lines)
+
     # ---------------------------------------------------------------- ends
 
     def capture(self, namespace, iface, expression="", snap=65535):
@@ -274,10 +298,11 @@ class Lab:
     def mark(self, sock, mcp, octets):
         """Has the module mcp_client put octets into the SYN of a socket."""
         key = (mcp, octets)
-        if key not in self.marks:
-            self.marks[key] = len(self.marks) + 1
-            self.client.write("net/mcp_client",
-                              f"{mcp[0]} {mcp[1]} {self.marks[key]} {octets.hex()}")
+        with self.marking:
+            if key not in self.marks:
+                self.marks[key] = len(self.marks) + 1
+                self.client.write("net/mcp_client",
+                                  f"{mcp[0]} {mcp[1]} {self.marks[key]} {octets.hex()}")
         sock.setsockopt(socket.SOL_SOCKET, SO_MARK, self.marks[key])
 
     def echoes(self):

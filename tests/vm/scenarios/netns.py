@@ -168,7 +168,7 @@ class Namespace:
         """The counters of net/snmp and net/netstat: {"TcpRetransSegs": 0, ...}."""
         counters = {}
         for name in "snmp", "netstat":
-            lines = self.read("net/" + name).splitlines()
+            lines = [line for line in self.read("net/" + name).splitlines() if line]
             for names, values in zip(lines[::2], lines[1::2]):
                 prefix, names = names.split(":")
                 for key, value in zip(names.split(), values.split(":")[1].split()):
