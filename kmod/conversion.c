@@ -174,7 +174,8 @@ static void mcp_finish(struct mcp_session *s, enum mcp_end why)
 /* Makes room for the Convert message that begins our stream to the client. */
 static bool mcp_reply_open(struct mcp_session *s, struct mcp_message *msg)
 {
-	s->reply = kmalloc(MCP_CONVERT_MAX, GFP_KERNEL);
+	if (!s->reply)
+		s->reply = kmalloc(MCP_CONVERT_MAX, GFP_KERNEL);
 	if (!s->reply)
 		return false;
 	mcp_message_begin(msg, s->reply, MCP_CONVERT_MAX);
@@ -215,8 +216,9 @@ static bool mcp_reply_error(struct mcp_session *s, u8 code)
 		break;
 	case MCP_ERR_MALFORMED:
 	case MCP_ERR_UNSUPPORTED_MESSAGE:
+		/* Without early data, where it is known what that is. */
 		value = s->payload;
-		len = s->payload_len;
+		len = req->len ?: s->payload_len;
 		break;
 	case MCP_ERR_MISSING_COOKIE:
 		mcp_cookie_make(&s->mnet->cookies,
@@ -430,7 +432,7 @@ static void mcp_relay(struct mcp_session *s)
 /* The client is there, but nobody to bind it to. */
 static void mcp_last_words(struct mcp_session *s)
 {
-	if (!s->reply) {
+	if (!s->flow[MCP_DOWN].own && !s->flow[MCP_DOWN].shut) {
 		mcp_count(s->mnet, MCP_STAT_REPLY_RESET);
 		mcp_finish(s, s->failure);
 		return;
@@ -520,19 +522,45 @@ static void mcp_hold_expired(struct mcp_session *s)
 	mcp_upstream_answer(s);
 }
 
+/* Octets on their way out of both sockets. */
+static u32 mcp_unsent(struct mcp_session *s)
+{
+	return READ_ONCE(s->upstream->sk->sk_wmem_queued) +
+		READ_ONCE(s->down.sock->sk->sk_wmem_queued);
+}
+
 static void mcp_idle_expired(struct mcp_session *s)
 {
+	u32 unsent;
+
 	if (s->state == MCP_STATE_TRANS && s->probed &&
 	    mcp_downstream_heard_since(s, s->probed)) {
 		s->probed = 0;
+		mcp_socket_probe_stop(s->upstream);
+		mcp_socket_probe_stop(s->down.sock);
 		mcp_session_event(s, MCP_EV_EXTERNAL_OTHER);
 		return;
 	}
+	if (s->state == MCP_STATE_BOTH_FIN && s->bound) {
+		/* Both have said all, but not both have got all: not idle. */
+		unsent = mcp_unsent(s);
+		if (unsent != s->unsent) {
+			s->unsent = unsent;
+			mcp_session_event(s, MCP_EV_EXTERNAL_OTHER);
+			return;
+		}
+	}
 	switch (mcp_session_event(s, MCP_EV_EXPIRY)) {
 	case MCP_ACTION_PROBE:
+		/* Who waits for the client's handshake has nobody to probe. */
+		if (!s->bound)
+			break;
 		s->probed = jiffies ?: 1;
 		mcp_count(s->mnet, MCP_STAT_SESSION_PROBED);
-		mcp_downstream_probe(s);
+		mcp_socket_probe(s->upstream,
+				 READ_ONCE(s->mnet->settings.trans_idle));
+		mcp_socket_probe(s->down.sock,
+				 READ_ONCE(s->mnet->settings.trans_idle));
 		break;
 	case MCP_ACTION_DELETE:
 		mcp_finish(s, s->bound ? MCP_END_IDLE : MCP_END_SYN_TIMEOUT);
@@ -605,7 +633,7 @@ static void mcp_run(struct mcp_session *s)
 {
 	bool open;
 
-	if (s->dead || mcp_told_to_end(s))
+	if (!mcp_session_ready(s) || s->dead || mcp_told_to_end(s))
 		return;
 	open = mcp_upstream_open(s);
 	if (s->requested || mcp_late_request(s)) {
@@ -687,6 +715,25 @@ void mcp_conversion_error(struct mcp_session *s, u8 code)
 	s->refusal = code + 1;
 }
 
+/*
+ * The hook has asked the same of the SYN. But whatever way past it there may be,
+ * it ends here.
+ */
+static bool mcp_late_allowed(struct mcp_net *mnet,
+			     const struct mcp_session_key *key)
+{
+	char ifname[IFNAMSIZ];
+	bool allowed;
+
+	if (!READ_ONCE(mnet->settings.late_request))
+		return false;
+	mcp_socket_ingress(mnet->net, &key->mcp, &key->client, ifname);
+	rcu_read_lock();
+	allowed = mcp_acl_match(&mnet->policy, &key->client, ifname);
+	rcu_read_unlock();
+	return allowed;
+}
+
 /**
  * mcp_conversion_late() - a connection came without a request in its SYN
  * @mnet: the namespace
@@ -699,9 +746,14 @@ void mcp_conversion_late(struct mcp_net *mnet,
 			 const struct mcp_session_key *key,
 			 struct socket *sock)
 {
-	struct mcp_admission adm = mcp_policy_admit(mnet, &key->client);
+	struct mcp_admission adm;
 	struct mcp_session *s;
 
+	if (!mcp_late_allowed(mnet, key)) {
+		mcp_count(mnet, MCP_STAT_REFUSED_ACL);
+		goto reset;
+	}
+	adm = mcp_policy_admit(mnet, &key->client);
 	if (!adm.client) {
 		mcp_count(mnet, adm.reason);
 		goto reset;
@@ -720,12 +772,16 @@ void mcp_conversion_late(struct mcp_net *mnet,
 	s->request_until =
 		mcp_deadline(READ_ONCE(mnet->settings.request_timeout));
 	mcp_session_event(s, MCP_EV_INTERNAL_SYN);
+	s->accepted = sock;
+	/* From here on it is found by others: keep it for the last lines. */
+	mcp_session_get(s);
 	if (!s->payload || mcp_session_publish(s, false, GFP_KERNEL)) {
+		mcp_session_put(s);
 		mcp_session_discard(s);
 		goto no_memory;
 	}
-	s->accepted = sock;
 	mcp_session_kick(s);
+	mcp_session_put(s);
 	return;
 
 no_memory:

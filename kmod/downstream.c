@@ -157,27 +157,6 @@ void mcp_downstream_give_up(struct mcp_session *s)
 }
 
 /**
- * mcp_downstream_probe() - ask the server's side for a sign of life
- * @s: the session, established
- *
- * RFC 6146 section 3.5.2.2: one endpoint is probed before an idle session is
- * given up. A keepalive segment is that probe; the kernel repeats it four times
- * within the transitory time.
- *
- * Context: the worker.
- */
-void mcp_downstream_probe(struct mcp_session *s)
-{
-	struct sock *sk = s->down.sock->sk;
-	u32 trans = READ_ONCE(s->mnet->settings.trans_idle);
-
-	tcp_sock_set_keepintvl(sk, clamp_t(u32, trans / 5000, 1, MAX_TCP_KEEPINTVL));
-	sock_set_keepalive(sk);
-	/* The silence is longer than this: the first one goes out at once. */
-	tcp_sock_set_keepidle(sk, 1);
-}
-
-/**
  * mcp_downstream_heard_since() - has the server acknowledged anything?
  * @s: the session, established
  * @when: since when, in jiffies
@@ -402,6 +381,8 @@ unsigned int mcp_downstream_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 	u8 code;
 
 	if (!mcp_icmp_error(skb, off, family, &code, &hard) ||
+	    nf_checksum(skb, NF_INET_LOCAL_IN, off, family == AF_INET ?
+			IPPROTO_ICMP : IPPROTO_ICMPV6, family) ||
 	    !mcp_icmp_subject(skb, off + sizeof(struct icmphdr), family, &src,
 			      &dst, &seq))
 		return NF_ACCEPT;

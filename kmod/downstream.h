@@ -58,7 +58,6 @@ struct mcp_downstream {
 void mcp_downstream_dial(struct mcp_session *s);
 enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s);
 void mcp_downstream_give_up(struct mcp_session *s);
-void mcp_downstream_probe(struct mcp_session *s);
 bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when);
 void mcp_downstream_release(struct mcp_session *s);
 

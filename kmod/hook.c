@@ -21,8 +21,14 @@
 #include "socket.h"
 #include "tcpopt.h"
 
-/* Sessions that tell an error, at any time: their clients may be nobody. */
-#define MCP_MAX_REFUSALS	1024
+/*
+ * Sessions that tell an error, at any time: their clients may be nobody. More of
+ * them for clients that the ACL knows, so that strangers cannot take it all.
+ */
+#define MCP_MAX_REFUSALS	4096
+#define MCP_MAX_REFUSALS_STRANGERS	1024
+/* Octets of a SYN's payload that are kept, and acknowledged. */
+#define MCP_SYN_PAYLOAD_MAX	4096
 
 /**
  * struct mcp_packet - a TCP packet for or from a local address
@@ -32,7 +38,7 @@
  * @tos:	TOS or traffic class
  * @thoff:	offset of the TCP header from skb->data
  * @th:		a copy of the TCP header, without options
- * @payload_len: octets behind the TCP header
+ * @payload_len: octets behind the TCP header, as far as they count
  * @key:	of a SYN: its client and the MCP's end
  * @opt:	of a SYN: its options
  */
@@ -62,7 +68,8 @@ static bool mcp_packet_read(struct mcp_packet *pkt, struct sk_buff *skb,
 	pkt->state = state;
 	pkt->family = family;
 	pkt->thoff = thoff;
-	pkt->payload_len = skb->len - thoff - pkt->th.doff * 4;
+	pkt->payload_len = min_t(unsigned int, MCP_SYN_PAYLOAD_MAX,
+				 skb->len - thoff - pkt->th.doff * 4);
 	return true;
 }
 
@@ -162,16 +169,26 @@ static bool mcp_hold(struct mcp_session *s, struct mcp_packet *pkt)
 {
 	if (!skb_dst_force(pkt->skb))
 		return false;
+	skb_orphan(pkt->skb);
 	s->held = pkt->skb;
 	s->okfn = pkt->state->okfn;
 	s->ifindex = pkt->state->in->ifindex;
 	return true;
 }
 
+/* The client has forgotten its last SYN, and begins anew. */
+static void mcp_replace(struct mcp_net *mnet, struct mcp_session *old)
+{
+	mcp_count(mnet, MCP_STAT_SYN_REPLACED);
+	mcp_session_unhash(old);
+	mcp_session_signal(old, MCP_SESSION_CANCELLED);
+}
+
 static unsigned int mcp_open_session(struct mcp_net *mnet,
 				     struct mcp_packet *pkt,
 				     const struct mcp_request *req,
-				     const u8 *data, struct mcp_vetting vet)
+				     struct mcp_vetting vet,
+				     struct mcp_session *old)
 {
 	bool early = READ_ONCE(mnet->settings.handshake) == MCP_HANDSHAKE_EARLY;
 	bool serve = vet.verdict == MCP_VERDICT_GO;
@@ -193,7 +210,9 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 		}
 	}
 	if (!serve &&
-	    (atomic_read(&mnet->refusals) >= MCP_MAX_REFUSALS ||
+	    (atomic_read(&mnet->refusals) >=
+	     (vet.code == MCP_ERR_NOT_AUTHORIZED ? MCP_MAX_REFUSALS_STRANGERS :
+	      MCP_MAX_REFUSALS) ||
 	     !mcp_policy_may_reply(mnet, &pkt->key.client, MCP_REPLY_ERROR)))
 		goto refuse;
 	early = early && serve;
@@ -218,14 +237,19 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	s->tos = pkt->tos;
 	s->mptcp = pkt->opt.mp_capable;
 	s->request = *req;
-	s->echo = serve && req->codec == MCP_CODEC_MP_CONVERT &&
-		READ_ONCE(mnet->settings.echo);
+	if (serve && req->codec == MCP_CODEC_MP_CONVERT &&
+	    READ_ONCE(mnet->settings.echo)) {
+		s->echo_len = req->len;
+		memcpy(s->echo, s->payload, req->len);
+	}
 	if (serve)
 		mcp_conversion_begin(s, early);
 	else
 		mcp_conversion_error(s, vet.code);
 	if (!early && !mcp_hold(s, pkt))
 		goto discard;
+	if (old)
+		mcp_replace(mnet, old);
 	/* From here on it is found by others: keep it for the last lines. */
 	mcp_session_get(s);
 	if (mcp_session_publish(s, true, GFP_ATOMIC)) {
@@ -252,8 +276,12 @@ refuse:
 	return NF_DROP;
 }
 
-/* A SYN that nobody knows yet. */
-static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt)
+/*
+ * A SYN that nobody knows yet. Only one that is to be served ends what its client
+ * began before: anybody can send the others in its name.
+ */
+static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt,
+				struct mcp_session *old)
 {
 	unsigned int off = pkt->thoff + pkt->th.doff * 4;
 	unsigned int len = min_t(unsigned int, pkt->payload_len, MCP_REQUEST_MAX);
@@ -267,7 +295,7 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt)
 	if (acl)
 		atomic64_inc(&acl->hits);
 	if (acl && !pkt->payload_len)
-		return mcp_syn_bare(mnet, pkt);
+		return old ? NF_DROP : mcp_syn_bare(mnet, pkt);
 
 	data = skb_header_pointer(pkt->skb, off, len, this_cpu_ptr(mcp_scratch));
 	decoded = mcp_request_decode(data, len, pkt->key.mcp.port, &req);
@@ -278,6 +306,8 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt)
 		vet = mcp_conversion_refusal(mnet, req.codec,
 					     MCP_ERR_NOT_AUTHORIZED,
 					     MCP_STAT_REFUSED_ACL);
+	if (old && vet.verdict != MCP_VERDICT_GO)
+		return mcp_refuse(mnet, pkt, vet.reason, true);
 	switch (vet.verdict) {
 	case MCP_VERDICT_SILENCE:
 		return mcp_refuse(mnet, pkt, vet.reason, true);
@@ -289,7 +319,7 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt)
 	case MCP_VERDICT_GO:
 		break;
 	}
-	return mcp_open_session(mnet, pkt, &req, data, vet);
+	return mcp_open_session(mnet, pkt, &req, vet, old);
 }
 
 /* A SYN to the MCP's port. */
@@ -305,42 +335,46 @@ static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
 		mcp_count(mnet, MCP_STAT_REFUSED_CHECKSUM);
 		return NF_DROP;
 	}
-	if (pkt->opt.mp_join) {
+	/* The stack knows its token, or resets it: no other connection comes of it. */
+	if (pkt->opt.join_syn) {
 		mcp_count(mnet, MCP_STAT_SYN_JOIN);
 		return NF_ACCEPT;
 	}
 
 	s = mcp_session_find(mnet, &pkt->key);
-	if (s && s->isn == ntohl(pkt->th.seq)) {
-		verdict = mcp_syn_again(mnet, pkt, s);
+	if (s) {
+		verdict = s->isn == ntohl(pkt->th.seq) ?
+			mcp_syn_again(mnet, pkt, s) : mcp_syn_new(mnet, pkt, s);
 		mcp_session_put(s);
 		return verdict;
 	}
-	if (s) {
-		/* The client has forgotten that one, and begins anew. */
-		mcp_count(mnet, MCP_STAT_SYN_REPLACED);
-		mcp_session_unhash(s);
-		mcp_session_signal(s, MCP_SESSION_CANCELLED);
-		mcp_session_put(s);
-	} else if (mcp_established(mnet, pkt)) {
+	if (mcp_established(mnet, pkt)) {
 		/* The stack challenges it; a client that forgot will reset. */
 		mcp_count(mnet, MCP_STAT_SYN_OF_ESTABLISHED);
 		return NF_ACCEPT;
 	}
-	return mcp_syn_new(mnet, pkt);
+	return mcp_syn_new(mnet, pkt, NULL);
 }
 
-/* A client that gives up while its SYN is held. */
+/*
+ * A client that gives up. After the answer, what the stack would not take for its
+ * RST is none.
+ */
 static void mcp_rst(struct mcp_net *mnet, struct mcp_packet *pkt)
 {
 	u32 seq = ntohl(pkt->th.seq);
 	struct mcp_session *s;
+	bool ours;
 
 	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
 	s = mcp_session_find(mnet, &pkt->key);
 	if (!s)
 		return;
-	if ((seq == s->isn + 1 || seq == s->isn + 1 + s->syn_len) &&
+	spin_lock(&s->lock);
+	ours = seq == s->isn + 1 + s->syn_len ||
+		(!s->answered && seq == s->isn + 1);
+	spin_unlock(&s->lock);
+	if (ours &&
 	    !nf_checksum(pkt->skb, NF_INET_LOCAL_IN, pkt->thoff, IPPROTO_TCP,
 			 pkt->family))
 		mcp_session_signal(s, MCP_SESSION_CANCELLED);
@@ -401,8 +435,12 @@ static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
 	int off;
 
 	off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &nexthdr, &frag_off);
+	/*
+	 * Nothing the stack could deliver, but perhaps the first fragment of
+	 * headers that go on in the next one (RFC 7112 section 5).
+	 */
 	if (off < 0)
-		return NF_ACCEPT;
+		return NF_DROP;
 	if (frag_off) {
 		/*
 		 * The stack puts fragments together after us. Nobody needs to
@@ -444,8 +482,8 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 	s = mcp_session_find(mnet, &pkt.key);
 	if (!s)
 		return NF_ACCEPT;
-	if (s->echo) {
-		if (!mcp_segment_insert(skb, thoff, s->payload, s->request.len))
+	if (s->echo_len) {
+		if (!mcp_segment_insert(skb, thoff, s->echo, s->echo_len))
 			mcp_count(mnet, MCP_STAT_ECHO_SENT);
 		else
 			mcp_count(mnet, MCP_STAT_ECHO_FAILED);

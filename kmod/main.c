@@ -40,6 +40,7 @@ int mcp_net_up(struct mcp_net *mnet, const struct mcp_settings *settings)
 	if (mnet->up)
 		return -EEXIST;
 	mnet->settings = *settings;
+	mnet->was_up = true;
 	/* The hooks first: no connection without them, not for a moment. */
 	err = mcp_hook_register(mnet);
 	if (err)
@@ -51,7 +52,6 @@ int mcp_net_up(struct mcp_net *mnet, const struct mcp_settings *settings)
 		return err;
 	}
 	mnet->up = true;
-	mnet->was_up = true;
 	return 0;
 }
 

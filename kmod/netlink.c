@@ -62,8 +62,9 @@ static const struct nla_policy mcp_acl_policy[MCP_ACL_A_MAX + 1] = {
 	[MCP_ACL_A_IFNAME] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
 };
 
-static const struct nla_policy mcp_no_policy[] = {
-	[MCP_A_UNSPEC] = { .type = NLA_REJECT },
+/* Of a command without attributes; with a maximum of 0 they would be ignored. */
+static const struct nla_policy mcp_no_policy[MCP_A_VERSION + 1] = {
+	[MCP_A_VERSION] = { .type = NLA_REJECT },
 };
 
 static const struct nla_policy mcp_settings_policy[MCP_A_SETTINGS + 1] = {

@@ -215,6 +215,14 @@ enum mcp_relay_result mcp_relay_run(struct mcp_session *s)
 		rd = mcp_relay_flow(s, MCP_DOWN);
 	if (!s->gone)
 		ru = mcp_relay_flow(s, MCP_UP);
+	/* A side that has said its end says nothing of a reset after that. */
+	if (!s->gone && rd != ru) {
+		if (s->flow[MCP_UP].eof && mcp_socket_closed(s->upstream))
+			s->gone = MCP_GONE_UPSTREAM;
+		else if (s->flow[MCP_DOWN].eof &&
+			 mcp_socket_closed(s->down.sock))
+			s->gone = MCP_GONE_DOWNSTREAM;
+	}
 	if (s->gone)
 		return mcp_relay_rest(s);
 	if (rd == MCP_FLOW_OVER && ru == MCP_FLOW_OVER)

@@ -184,16 +184,34 @@ int mcp_session_publish(struct mcp_session *s, bool held, gfp_t gfp)
 				 &mnet->next_id, gfp | __GFP_NOWARN);
 	if (err < 0)
 		return err;
-	if (!held)
-		return 0;
-	s->hashed = true;
-	err = rhashtable_lookup_insert_fast(&mnet->held, &s->node,
-					    mcp_held_params);
-	if (err) {
-		s->hashed = false;
-		xa_erase_bh(&mnet->sessions, s->id);
+	if (held) {
+		s->hashed = true;
+		err = rhashtable_lookup_insert_fast(&mnet->held, &s->node,
+						    mcp_held_params);
+		if (err) {
+			s->hashed = false;
+			xa_erase_bh(&mnet->sessions, s->id);
+			return err;
+		}
 	}
-	return err;
+	/* Pairs with mcp_session_ready(). */
+	smp_store_release(&s->published, true);
+	return 0;
+}
+
+/**
+ * mcp_session_ready() - may the worker begin?
+ * @s: the session
+ *
+ * One who walks all sessions can kick it while it is still being published. Who
+ * publishes it kicks it after that.
+ *
+ * Context: the worker.
+ */
+bool mcp_session_ready(struct mcp_session *s)
+{
+	/* Pairs with mcp_session_publish(). */
+	return smp_load_acquire(&s->published);
 }
 
 /**
@@ -433,6 +451,8 @@ void mcp_session_end(struct mcp_session *s)
 	kfree_skb(held);
 	if (accepted)
 		mcp_socket_release(accepted);
+	else if (s->answered && s->hashed)
+		mcp_socket_forget_syn(s->mnet->net, &s->key.mcp, &s->key.client);
 	mcp_session_unhash(s);
 	xa_erase_bh(&s->mnet->sessions, s->id);
 	timer_shutdown_sync(&s->timer);

@@ -57,6 +57,7 @@ enum {
  * @work:	the worker
  * @timer:	wakes the worker at the earliest of its deadlines
  * @events:	bits, see above; set by anybody
+ * @published:	it is in the tables as it should be: the worker may begin
  *
  * @lock:	guards the fields up to @accepted; taken with BH off
  * @hashed:	@node is in mcp_net.held
@@ -77,7 +78,8 @@ enum {
  * @tos:	constant; TOS or traffic class of the SYN
  * @late:	constant; the request comes in the stream
  * @mptcp:	constant; the SYN had MP_CAPABLE
- * @echo:	constant; the SYN/ACK is to carry the request
+ * @echo:	constant; what the SYN/ACK is to carry
+ * @echo_len:	constant; octets of it
  * @requested:	the request is complete; written under @lock
  * @request:	what it says
  *
@@ -104,6 +106,7 @@ enum {
  * @drain_until: jiffies; the side that is left has had time enough to take what
  *		it is owed
  * @look_again: jiffies; nothing will wake us for what we wait for
+ * @unsent:	octets that were on their way out when that was last looked at
  * @probed:	jiffies; a probe was sent then
  */
 struct mcp_session {
@@ -118,6 +121,7 @@ struct mcp_session {
 	struct work_struct work;
 	struct timer_list timer;
 	unsigned long events;
+	bool published;
 
 	spinlock_t lock;		/* of the next fields */
 	bool hashed;
@@ -136,7 +140,8 @@ struct mcp_session {
 	u8 tos;
 	bool late;
 	bool mptcp;
-	bool echo;
+	u8 echo_len;
+	u8 echo[MCP_MP_CONVERT_MAX];
 	bool requested;
 	struct mcp_request request;
 
@@ -159,6 +164,7 @@ struct mcp_session {
 	unsigned long idle_until;
 	unsigned long drain_until;
 	unsigned long look_again;
+	u32 unsent;
 	unsigned long probed;
 };
 
@@ -172,6 +178,7 @@ struct mcp_session *mcp_session_new(struct mcp_net *mnet,
 				    struct mcp_client *client,
 				    work_func_t work, gfp_t gfp);
 int mcp_session_publish(struct mcp_session *s, bool held, gfp_t gfp);
+bool mcp_session_ready(struct mcp_session *s);
 void mcp_session_discard(struct mcp_session *s);
 struct mcp_session *mcp_session_find(struct mcp_net *mnet,
 				     const struct mcp_session_key *key);

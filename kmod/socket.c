@@ -12,6 +12,9 @@
 #include "compat.h"
 #include "socket.h"
 
+/* Keepalive segments a silent side may leave unanswered. */
+#define MCP_PROBES	4
+
 /**
  * mcp_socket_set_option() - set an integer option
  * @sock: a socket of any kind; MPTCP passes it on to its subflows
@@ -180,6 +183,120 @@ struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 	return sk;
 }
 
+/* Keepalive of an MPTCP socket, on its subflows; older kernels have not all of it. */
+static void mcp_probe_mptcp(struct socket *sock, int on, int interval)
+{
+	if (on) {
+		mcp_socket_set_option(sock, SOL_TCP, TCP_KEEPINTVL, interval);
+		mcp_socket_set_option(sock, SOL_TCP, TCP_KEEPCNT,
+				      MCP_PROBES);
+		mcp_socket_set_option(sock, SOL_TCP, TCP_KEEPIDLE, 1);
+	}
+	mcp_socket_set_option(sock, SOL_SOCKET, SO_KEEPALIVE, on);
+}
+
+/**
+ * mcp_socket_probe() - ask the other side for a sign of life
+ * @sock: TCP or MPTCP, established and silent for longer than a second
+ * @time_ms: how long it has to give one, in milliseconds
+ *
+ * RFC 6146 section 3.5.2.2: an endpoint is probed before an idle session is given
+ * up. Keepalive segments are the probes; a side that answers none of them ends in
+ * an error.
+ *
+ * Context: process; takes the socket's lock.
+ */
+void mcp_socket_probe(struct socket *sock, u32 time_ms)
+{
+	int interval = clamp_t(u32, time_ms / 1000 / (MCP_PROBES + 1), 1,
+			       MAX_TCP_KEEPINTVL);
+	struct sock *sk = sock->sk;
+
+	if (sk->sk_protocol == IPPROTO_MPTCP) {
+		mcp_probe_mptcp(sock, 1, interval);
+		return;
+	}
+	tcp_sock_set_keepintvl(sk, interval);
+	tcp_sock_set_keepcnt(sk, MCP_PROBES);
+	sock_set_keepalive(sk);
+	/* The silence is longer than this: the first one goes out at once. */
+	tcp_sock_set_keepidle(sk, 1);
+}
+
+/**
+ * mcp_socket_probe_stop() - undo mcp_socket_probe()
+ * @sock: the socket
+ *
+ * Context: process; takes the socket's lock.
+ */
+void mcp_socket_probe_stop(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	if (sk->sk_protocol == IPPROTO_MPTCP) {
+		mcp_probe_mptcp(sock, 0, 0);
+		return;
+	}
+	lock_sock(sk);
+	sk->sk_prot->keepalive(sk, 0);
+	sock_reset_flag(sk, SOCK_KEEPOPEN);
+	release_sock(sk);
+}
+
+/**
+ * mcp_socket_ingress() - by which interface a connection came
+ * @net: the namespace
+ * @local: our end
+ * @peer: the other end
+ * @ifname: its name, IFNAMSIZ octets; "" if that cannot be told
+ *
+ * Context: process.
+ */
+void mcp_socket_ingress(struct net *net, const struct mcp_endpoint *local,
+			const struct mcp_endpoint *peer, char *ifname)
+{
+	struct sock *sk = mcp_socket_find(net, local, peer);
+	struct net_device *dev;
+
+	ifname[0] = 0;
+	if (!sk)
+		return;
+	if (sk_fullsock(sk)) {
+		rcu_read_lock();
+		dev = dev_get_by_index_rcu(net, READ_ONCE(sk->sk_rx_dst_ifindex));
+		if (dev)
+			strscpy(ifname, dev->name, IFNAMSIZ);
+		rcu_read_unlock();
+	}
+	sock_gen_put(sk);
+}
+
+/**
+ * mcp_socket_forget_syn() - the handshake of a connection must not complete
+ * @net: the namespace
+ * @local: our end
+ * @peer: the other end
+ *
+ * Context: process.
+ */
+void mcp_socket_forget_syn(struct net *net, const struct mcp_endpoint *local,
+			   const struct mcp_endpoint *peer)
+{
+	struct sock *sk = mcp_socket_find(net, local, peer);
+	struct request_sock *req;
+
+	if (!sk)
+		return;
+	if (sk->sk_state != TCP_NEW_SYN_RECV) {
+		sock_gen_put(sk);
+		return;
+	}
+	req = inet_reqsk(sk);
+	local_bh_disable();
+	inet_csk_reqsk_queue_drop_and_put(req->rsk_listener, req);
+	local_bh_enable();
+}
+
 /**
  * mcp_socket_drained() - has the other side acknowledged all we wrote?
  * @sock: TCP or MPTCP
@@ -269,7 +386,7 @@ static void mcp_orphan_pin(struct sock *sk)
 void mcp_socket_reap(struct net *net)
 {
 	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
-	bool alive = check_net(net);
+	bool alive = maybe_get_net(net);
 	unsigned int slot;
 
 	for (slot = 0; slot <= hashinfo->ehash_mask; slot++) {
@@ -297,4 +414,6 @@ again:
 		}
 		spin_unlock_bh(lock);
 	}
+	if (alive)
+		put_net(net);
 }

@@ -19,6 +19,9 @@
 
 static void parse_mptcp(const __u8 *option, __u8 len, struct mcp_tcpopt *opt)
 {
+	bool first = !opt->mptcp;
+
+	opt->mptcp = true;
 	if (len < 4)
 		return;
 
@@ -36,11 +39,13 @@ static void parse_mptcp(const __u8 *option, __u8 len, struct mcp_tcpopt *opt)
 			memcpy(&opt->key, option + 4, sizeof(opt->key));
 		return;
 	case SUBTYPE_MP_JOIN:
-		if (len == MP_JOIN_SYN)
-			memcpy(&opt->token, option + 4, sizeof(opt->token));
-		else if (len != MP_JOIN_SYNACK)
+		if (len != MP_JOIN_SYN && len != MP_JOIN_SYNACK)
 			return;
 		opt->mp_join = true;
+		if (len != MP_JOIN_SYN)
+			return;
+		memcpy(&opt->token, option + 4, sizeof(opt->token));
+		opt->join_syn = first;
 		return;
 	case MCP_SUBTYPE_PREFER_PROXY:
 		opt->mp_prefer_proxy |= len == MP_PREFER_PROXY;

@@ -54,6 +54,8 @@ struct mcp_tcpopt {
 	bool has_ts;
 	bool mp_capable;
 	bool mp_join;
+	bool mptcp;
+	bool join_syn;
 	bool mp_prefer_proxy;
 	bool has_key;
 	bool has_tfo;

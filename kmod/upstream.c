@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 #include <net/inet6_hashtables.h>
+#include <net/inet_common.h>
 #include <net/inet_hashtables.h>
 #include <net/mptcp.h>
 #include <net/tcp.h>
@@ -149,13 +150,30 @@ static bool mcp_upstream_hand_over(struct mcp_net *mnet,
 	return taken;
 }
 
+/*
+ * kernel_accept() gives every connection the listener's operations; one that is
+ * not MPTCP needs those of TCP, as accept() would have left them.
+ */
+static void mcp_accepted_set_ops(struct socket *sock)
+{
+	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
+		return;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sock->sk->sk_family == AF_INET6) {
+		WRITE_ONCE(sock->ops, &inet6_stream_ops);
+		return;
+	}
+#endif
+	WRITE_ONCE(sock->ops, &inet_stream_ops);
+}
+
 static void mcp_upstream_accept(struct work_struct *work)
 {
 	struct mcp_net *mnet = container_of(work, struct mcp_net,
 					    upstream.accept);
 	struct mcp_upstream *up = &mnet->upstream;
 	int budget = MCP_ACCEPTS_PER_RUN;
-	int i;
+	int err, i;
 
 	for (i = 0; i < 2; i++) {
 		while (up->sock[i] && !READ_ONCE(up->accept_stop)) {
@@ -166,8 +184,12 @@ static void mcp_upstream_accept(struct work_struct *work)
 				queue_work(system_wq, work);
 				return;
 			}
-			if (kernel_accept(up->sock[i], &sock, O_NONBLOCK))
+			err = kernel_accept(up->sock[i], &sock, O_NONBLOCK);
+			if (err == -EAGAIN)
 				break;
+			if (err)
+				continue;
+			mcp_accepted_set_ops(sock);
 			if (mcp_socket_name(sock, true, &key.client) ||
 			    mcp_socket_name(sock, false, &key.mcp)) {
 				/* It was reset before we came to it. */
@@ -273,7 +295,10 @@ void mcp_upstream_answer(struct mcp_session *s)
 		return;
 
 	mcp_count(s->mnet, MCP_STAT_SYN_ANSWERED);
-	s->accept_until = mcp_deadline(READ_ONCE(s->mnet->settings.syn_timeout));
+	/* To be told an error, a client is not waited for that long. */
+	s->accept_until = mcp_deadline(s->refusal ?
+				       READ_ONCE(s->mnet->settings.request_timeout) :
+				       READ_ONCE(s->mnet->settings.syn_timeout));
 
 	local_bh_disable();
 	rcu_read_lock();

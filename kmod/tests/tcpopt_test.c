@@ -47,6 +47,7 @@ static void tcpopt_vector(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, opt.has_ts, want.has_ts);
 	KUNIT_EXPECT_EQ(test, opt.mp_capable, want.mp_capable);
 	KUNIT_EXPECT_EQ(test, opt.mp_join, want.mp_join);
+	KUNIT_EXPECT_EQ(test, opt.join_syn, want.join_syn);
 	KUNIT_EXPECT_EQ(test, opt.mp_prefer_proxy, want.mp_prefer_proxy);
 	KUNIT_EXPECT_EQ(test, opt.has_key, want.has_key);
 	KUNIT_EXPECT_EQ(test, opt.has_tfo, want.has_tfo);

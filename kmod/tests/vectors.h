@@ -374,7 +374,13 @@ static const struct mcp_tcpopt_vector __maybe_unused mcp_tcpopt_vectors[] = {
 	       .sack_perm = true, .has_ts = true, .mp_capable = true,
 	       .has_key = true, .tsval = 0x11223344, .tsecr = 0x55667788),
 	TCPOPT("MP_JOIN SYN", "\x1e\x0c\x10\x02" TOKEN "\x01\x02\x03\x04", NULL,
-	       TOKEN, .mp_join = true),
+	       TOKEN, .mp_join = true, .join_syn = true),
+	TCPOPT("MP_JOIN SYN behind MP_CAPABLE", "\x1e\x04\x01\x81"
+	       "\x1e\x0c\x10\x02" TOKEN "\x01\x02\x03\x04", NULL, TOKEN,
+	       .mp_flags = 0x81, .mp_capable = true, .mp_join = true),
+	TCPOPT("MP_JOIN SYN behind an empty MPTCP option", "\x1e\x02"
+	       "\x1e\x0c\x10\x02" TOKEN "\x01\x02\x03\x04", NULL, TOKEN,
+	       .mp_join = true),
 	TCPOPT("MP_JOIN SYN/ACK", "\x1e\x10\x10\x02" KEY "\x01\x02\x03\x04", NULL,
 	       NULL, .mp_join = true),
 	TCPOPT("MP_JOIN third ACK", "\x1e\x18\x10\x02" KEY KEY TOKEN, NULL, NULL,

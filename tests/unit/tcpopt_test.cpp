@@ -25,6 +25,7 @@ void check_equal(const mcp_tcpopt& got, const mcp_tcpopt& want)
     CHECK(got.has_ts == want.has_ts);
     CHECK(got.mp_capable == want.mp_capable);
     CHECK(got.mp_join == want.mp_join);
+    CHECK(got.join_syn == want.join_syn);
     CHECK(got.mp_prefer_proxy == want.mp_prefer_proxy);
     CHECK(got.has_key == want.has_key);
     CHECK(got.has_tfo == want.has_tfo);
@@ -106,6 +107,7 @@ TEST_CASE("tcpopt: every MPTCP subtype and version with every length", "[tcpopt]
                 continue;
             CHECK(opt.mp_capable == (subtype == 0x01 && (length == 4 || length == 12)));
             CHECK(opt.mp_join == (subtype >> 4 == 1 && (length == 12 || length == 16)));
+            CHECK(opt.join_syn == (subtype >> 4 == 1 && length == 12));
             CHECK((opt.token != 0) == (subtype >> 4 == 1 && length == 12));
             CHECK(opt.has_key == (subtype == 0x01 && length == 12));
             CHECK_FALSE(opt.mp_prefer_proxy);
