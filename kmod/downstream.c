@@ -12,6 +12,7 @@
 #include <net/tcp.h>
 
 #include "downstream.h"
+#include "segment.h"
 #include "session.h"
 #include "socket.h"
 #include "trace.h"
@@ -75,6 +76,27 @@ static enum mcp_outcome mcp_outcome_of_error(const struct mcp_downstream *d,
 	}
 }
 
+/* What the client wants in our SYN and the socket would not put there. */
+static void mcp_downstream_set_options(struct mcp_session *s)
+{
+	/* Version 1, HMAC-SHA256 (RFC 8684 section 3.1). */
+	static const u8 mp_capable[] = { MCP_TCPOPT_MPTCP, 4, 0x01, 0x01 };
+	const struct mcp_request *req = &s->request;
+	struct mcp_downstream *d = &s->down;
+
+	if (req->wanted & MCP_WANTED_MPTCP) {
+		memcpy(d->options, mp_capable, sizeof(mp_capable));
+		d->options_len = sizeof(mp_capable);
+	}
+	if (req->wanted & MCP_WANTED_TFO) {
+		memcpy(d->options + d->options_len, s->payload + req->tfo_off,
+		       req->tfo_len);
+		d->options_len += req->tfo_len;
+	}
+	while (d->options_len % 4)
+		d->options[d->options_len++] = MCP_TCPOPT_NOP;
+}
+
 /**
  * mcp_downstream_dial() - begin to connect to the server
  * @s: the session; its request names the server
@@ -103,6 +125,7 @@ void mcp_downstream_dial(struct mcp_session *s)
 	}
 	mcp_socket_set_tos(sock, s->tos);
 	tcp_sock_set_nodelay(sock->sk);
+	mcp_downstream_set_options(s);
 	d->sock = sock;
 	/* The session lives until the socket is released. */
 	rcu_assign_sk_user_data(sock->sk, s);
@@ -244,27 +267,11 @@ void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,
 	sock_put(sk);
 }
 
-/**
- * mcp_downstream_may_send() - may this SYN go out?
- * @mnet: the namespace
- * @sk: the socket that sends it, or NULL
- *
- * While the client is not answered, the server gets one SYN for each of the
- * client's: nobody can make us send more SYNs than he sends himself (RFC 8803
- * section 9.3). Afterwards the socket's timer has its way.
- *
- * Context: BH off, under rcu_read_lock(); @sk may be locked.
- */
-bool mcp_downstream_may_send(struct mcp_net *mnet, struct sock *sk)
+/* Takes one SYN off what the session may still send. */
+static bool mcp_downstream_may_send(struct mcp_session *s)
 {
-	struct mcp_session *s;
 	bool may = true;
 
-	if (!sk || !mcp_downstream_ours(sk))
-		return true;
-	s = rcu_dereference_sk_user_data(sk);
-	if (!s)
-		return true;
 	spin_lock_bh(&s->lock);
 	if (!s->answered) {
 		may = s->syn_credit;
@@ -272,9 +279,43 @@ bool mcp_downstream_may_send(struct mcp_net *mnet, struct sock *sk)
 			s->syn_credit--;
 	}
 	spin_unlock_bh(&s->lock);
-	if (!may)
-		mcp_count(mnet, MCP_STAT_DIAL_SYN_WITHHELD);
 	return may;
+}
+
+/**
+ * mcp_downstream_syn() - a SYN is about to go out: is it ours?
+ * @mnet: the namespace
+ * @skb: the SYN
+ * @thoff: offset of its TCP header
+ *
+ * While the client is not answered, the server gets one SYN for each of the
+ * client's: nobody can make us send more SYNs than he sends himself (RFC 8803
+ * section 9.3). Afterwards the socket's timer has its way. What a Connect TLV
+ * asks for is added (RFC 8803 section 6.2.5).
+ *
+ * Context: BH off, under rcu_read_lock(); the socket may be locked.
+ * Return: false if it must not go out.
+ */
+bool mcp_downstream_syn(struct mcp_net *mnet, struct sk_buff *skb,
+			unsigned int thoff)
+{
+	struct sock *sk = skb->sk;
+	struct mcp_session *s;
+
+	if (!sk || !mcp_downstream_ours(sk))
+		return true;
+	s = rcu_dereference_sk_user_data(sk);
+	if (!s)
+		return true;
+	if (!mcp_downstream_may_send(s)) {
+		mcp_count(mnet, MCP_STAT_DIAL_SYN_WITHHELD);
+		return false;
+	}
+	if (s->down.options_len &&
+	    mcp_segment_add_options(skb, thoff, s->down.options,
+				    s->down.options_len))
+		mcp_count(mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
+	return true;
 }
 
 /* The addresses and ports of the TCP packet that an ICMP error is about. */

@@ -28,6 +28,9 @@ enum mcp_outcome {
 	MCP_OUTCOME_NO_RESOURCES,	/* ports or memory */
 };
 
+/* MP_CAPABLE, and Fast Open with the longest cookie, padded. */
+#define MCP_CONNECT_OPTIONS_MAX	24
+
 /**
  * struct mcp_downstream - the server's side of a session
  * @outcome:	enum mcp_outcome
@@ -38,6 +41,9 @@ enum mcp_outcome {
  * @icmp_hard:	a hard ICMP error came; written in softirq before the socket
  *		hears of it
  * @icmp_code:	its code
+ * @options_len: octets of @options
+ * @options:	what a Connect TLV wants in our SYN beside what it has anyway;
+ *		constant once dialled
  * @synack_len:	octets of @synack
  * @synack_tos:	TOS or traffic class of the server's SYN/ACK
  * @synack:	TCP options of the server's SYN/ACK; written in softirq before
@@ -47,6 +53,8 @@ struct mcp_downstream {
 	u8 outcome;
 	bool icmp_hard;
 	u8 icmp_code;
+	u8 options_len;
+	u8 options[MCP_CONNECT_OPTIONS_MAX];
 	u8 synack_tos;
 	u8 synack_len;
 	u8 synack[MCP_TCPOPT_MAX];
@@ -65,7 +73,8 @@ void mcp_downstream_release(struct mcp_session *s);
 void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,
 			   unsigned int thoff, const struct mcp_endpoint *src,
 			   const struct mcp_endpoint *dst, u8 tos);
-bool mcp_downstream_may_send(struct mcp_net *mnet, struct sock *sk);
+bool mcp_downstream_syn(struct mcp_net *mnet, struct sk_buff *skb,
+			unsigned int thoff);
 unsigned int mcp_downstream_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 				 unsigned int off, int family);
 

@@ -474,8 +474,7 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 	if (!mcp_packet_read(&pkt, skb, state, family, thoff) || !pkt.th.syn)
 		return NF_ACCEPT;
 	if (!pkt.th.ack)
-		return mcp_downstream_may_send(mnet, skb->sk) ? NF_ACCEPT :
-			NF_DROP;
+		return mcp_downstream_syn(mnet, skb, thoff) ? NF_ACCEPT : NF_DROP;
 	if (pkt.th.source != READ_ONCE(mnet->settings.port))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.mcp, &pkt.key.client);

@@ -4,7 +4,7 @@
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/uio.h>
-#include <net/sock.h>
+#include <net/tcp.h>
 
 #include "relay.h"
 #include "session.h"
@@ -62,11 +62,14 @@ static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
 /*
  * Backpressure: nothing is read that could not be written. Asked in the way of
  * poll(), the socket promises to wake us when that changes: TCP, and MPTCP on
- * older kernels, remember it in different places.
+ * older kernels, remember it in different places. And kernel_accept() leaves the
+ * operations of the MPTCP listener also to a connection that is TCP.
  */
 static bool mcp_writable(struct socket *sock)
 {
-	return sock->ops->poll(NULL, sock, NULL) & EPOLLOUT;
+	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
+		return sock->ops->poll(NULL, sock, NULL) & EPOLLOUT;
+	return tcp_poll(NULL, sock, NULL) & EPOLLOUT;
 }
 
 /**

@@ -71,6 +71,33 @@ int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift)
 	return 0;
 }
 
+/* Puts octets behind the packet, and sets lengths; -ENOMEM or 0. */
+static int mcp_append(struct sk_buff *skb, const u8 *data, unsigned int len)
+{
+	if (skb_is_nonlinear(skb) && skb_linearize(skb))
+		return -ENOMEM;
+	if ((skb_cloned(skb) || skb_tailroom(skb) < len) &&
+	    pskb_expand_head(skb, 0, len, GFP_ATOMIC))
+		return -ENOMEM;
+	skb_put_data(skb, data, len);
+	mcp_fix_length(skb);
+	return 0;
+}
+
+/* The TCP checksum of a packet on its way out. */
+static void mcp_fix_checksum(struct sk_buff *skb, unsigned int thoff)
+{
+	struct tcphdr *th = (struct tcphdr *)(skb->data + thoff);
+	unsigned int len = skb->len - thoff;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		th->check = ~mcp_tcp_sum(skb, len, 0);
+		return;
+	}
+	th->check = 0;
+	th->check = mcp_tcp_sum(skb, len, csum_partial(th, len, 0));
+}
+
 /**
  * mcp_segment_insert() - put a payload into a SYN/ACK
  * @skb: the SYN/ACK, on its way out
@@ -88,25 +115,37 @@ int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
 		       unsigned int len)
 {
 	struct tcphdr *th;
-	unsigned int tcp_len;
 
-	if (skb_is_nonlinear(skb) && skb_linearize(skb))
+	if (mcp_append(skb, data, len))
 		return -ENOMEM;
-	if ((skb_cloned(skb) || skb_tailroom(skb) < len) &&
-	    pskb_expand_head(skb, 0, len, GFP_ATOMIC))
-		return -ENOMEM;
-	skb_put_data(skb, data, len);
-	mcp_fix_length(skb);
-
 	th = (struct tcphdr *)(skb->data + thoff);
-	tcp_len = skb->len - thoff;
 	th->seq = htonl(ntohl(th->seq) - len);
-	if (skb->ip_summed == CHECKSUM_PARTIAL) {
-		th->check = ~mcp_tcp_sum(skb, tcp_len, 0);
-	} else {
-		th->check = 0;
-		th->check = mcp_tcp_sum(skb, tcp_len,
-					csum_partial(th, tcp_len, 0));
-	}
+	mcp_fix_checksum(skb, thoff);
+	return 0;
+}
+
+/**
+ * mcp_segment_add_options() - put TCP options behind those of a SYN
+ * @skb: the SYN, on its way out, without payload
+ * @thoff: offset of the TCP header from skb->data
+ * @options: the options
+ * @len: their length in octets, a multiple of 4
+ *
+ * Context: any; does not sleep. Pointers into @skb are void afterwards.
+ * Return: 0; -ENOSPC if the header has no room for them, -ENOMEM: then the
+ * packet is as it was.
+ */
+int mcp_segment_add_options(struct sk_buff *skb, unsigned int thoff,
+			    const u8 *options, unsigned int len)
+{
+	struct tcphdr *th = (struct tcphdr *)(skb->data + thoff);
+
+	if (th->doff + len / 4 > 15 || skb->len != thoff + th->doff * 4)
+		return -ENOSPC;
+	if (mcp_append(skb, options, len))
+		return -ENOMEM;
+	th = (struct tcphdr *)(skb->data + thoff);
+	th->doff += len / 4;
+	mcp_fix_checksum(skb, thoff);
 	return 0;
 }

@@ -54,6 +54,7 @@ MCP_STAT(DIAL_TIMEOUT, "dial-timeout")
 MCP_STAT(DIAL_NO_RESOURCES, "dial-no-resources")
 MCP_STAT(DIAL_SOFT_ERROR, "dial-soft-error")
 MCP_STAT(DIAL_SYN_WITHHELD, "dial-syn-withheld")
+MCP_STAT(DIAL_OPTIONS_LEFT_OUT, "dial-options-left-out")
 
 /* sessions */
 MCP_STAT(SESSION_NEW, "session-new")

@@ -6,7 +6,6 @@
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 #include <net/inet6_hashtables.h>
-#include <net/inet_common.h>
 #include <net/inet_hashtables.h>
 #include <net/mptcp.h>
 #include <net/tcp.h>
@@ -150,23 +149,6 @@ static bool mcp_upstream_hand_over(struct mcp_net *mnet,
 	return taken;
 }
 
-/*
- * kernel_accept() gives every connection the listener's operations; one that is
- * not MPTCP needs those of TCP, as accept() would have left them.
- */
-static void mcp_accepted_set_ops(struct socket *sock)
-{
-	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
-		return;
-#if IS_ENABLED(CONFIG_IPV6)
-	if (sock->sk->sk_family == AF_INET6) {
-		WRITE_ONCE(sock->ops, &inet6_stream_ops);
-		return;
-	}
-#endif
-	WRITE_ONCE(sock->ops, &inet_stream_ops);
-}
-
 static void mcp_upstream_accept(struct work_struct *work)
 {
 	struct mcp_net *mnet = container_of(work, struct mcp_net,
@@ -189,7 +171,6 @@ static void mcp_upstream_accept(struct work_struct *work)
 				break;
 			if (err)
 				continue;
-			mcp_accepted_set_ops(sock);
 			if (mcp_socket_name(sock, true, &key.client) ||
 			    mcp_socket_name(sock, false, &key.mcp)) {
 				/* It was reset before we came to it. */
