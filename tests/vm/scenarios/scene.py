@@ -5,15 +5,18 @@ plays by hand (wire.py): clients 10.77.0.0/16 and fd77::/48 behind c, servers
 10.99.0.0/16 and fd99::/48 behind s.
 """
 
+import contextlib
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
+import genl
 from wire import ACK, FIN, RST, SYN, Peer, Wire, inside
 
 TOP = os.path.dirname(os.path.abspath(__file__)) + "/../../.."
@@ -73,7 +76,11 @@ def table(*words, netns="m"):
 
 
 def stats(netns="m"):
-    return {row["name"]: row["value"] for row in table("stats show", netns=netns)}
+    """All counters; not by way of the tool, since this is asked often."""
+    with contextlib.closing(genl.Genl(netns)) as control:
+        _, replies = control.dump(genl.STATS_GET)
+    rows = [genl.attributes(genl.attributes(reply[4:])[genl.A_STAT]) for reply in replies]
+    return {row[1][:-1].decode(): struct.unpack("Q", row[2])[0] for row in rows}
 
 
 def sessions(netns="m"):
@@ -81,7 +88,12 @@ def sessions(netns="m"):
 
 
 def count(netns="m"):
-    return table("session count", netns=netns)[0]
+    """How many sessions there are: total, half_open and clients."""
+    with contextlib.closing(genl.Genl(netns)) as control:
+        _, replies = control.request(genl.SESSION_COUNT)
+    row = genl.attributes(genl.attributes(replies[0][4:])[genl.A_COUNT])
+    names = {1: "total", 2: "half_open", 3: "clients"}
+    return {names[kind]: struct.unpack("I", value)[0] for kind, value in row.items()}
 
 
 def until(condition, seconds=10, what=""):
@@ -146,13 +158,11 @@ def mcp(machines):
     down()
 
 
-def down():
-    """No MCP, no ACL, no memory of former connections."""
-    ctl("mcp down", check=False)
-    ctl("acl flush", check=False)
-    for netns in "cms":
-        subprocess.run(["ip", "-n", netns, "tcp_metrics", "flush", "all"], check=False,
-                       stderr=subprocess.DEVNULL)
+def down(netns="m"):
+    """No MCP and no ACL."""
+    with contextlib.closing(genl.Genl(netns)) as control:
+        control.request(genl.DOWN)
+        control.request(genl.ACL_FLUSH)
 
 
 @pytest.fixture(scope="session")
@@ -169,26 +179,31 @@ def server_wire(machines):
     wire.close()
 
 
-class Addresses:
-    """Clients that were never used before, and so have nothing to remember."""
+class Unused:
+    """Addresses and ports of clients that were never used before, and so have
+    nothing to remember."""
 
     def __init__(self):
-        self.given = 0
+        self.addresses = 0
+        self.ports = 20000
 
-    def next(self, family=4):
-        self.given += 1
+    def address(self, family):
+        self.addresses += 1
         if family == 4:
-            return f"10.77.{1 + self.given // 250}.{1 + self.given % 250}"
-        return f"fd77:0:0:{self.given:x}::1"
+            return f"10.77.{100 + self.addresses // 250}.{1 + self.addresses % 250}"
+        return f"fd77:0:0:{self.addresses:x}::1"
+
+    def port(self):
+        self.ports += 1
+        return self.ports
 
 
-ADDRESSES = Addresses()
+UNUSED = Unused()
 
 
 def raw_client(wire, family=4, address=None, port=None, mcp_port=PORT):
-    """A client played by hand, at an address of its own."""
-    ADDRESSES.given += not address
-    return Peer(wire, address or ADDRESSES.next(family), port or 20000 + ADDRESSES.given % 40000,
+    """A client played by hand, at an address of its own unless there is one."""
+    return Peer(wire, address or UNUSED.address(family), port or UNUSED.port(),
                 MCP4 if family == 4 else MCP6, mcp_port)
 
 
