@@ -96,9 +96,9 @@ def build():
         run(f"tc -n {netns} qdisc add dev {dev} root netem delay 5ms")
     run(f"ip -n {SERVER} route add default via 10.9.0.1")
 
-    # Sockets of Linux take no echo in the SYN/ACK.
-    ctl("mcp up echo off")
     ctl("acl add 10.0.0.0/14")
+    # MPTCP sockets of Linux take no echo in the SYN/ACK.
+    ctl("mcp up echo off")
 
 
 def connect_hosts(one, other, address, other_address):
