@@ -138,6 +138,9 @@ def show():
     server = scene.Server(FILE_SIZE)
     print(scene.__doc__.split("\n\n")[1])
     print()
+    if not scene.SYN_DATA:
+        print("  MPTCP of this kernel sends no data in a SYN: the request goes behind the handshake,\n"
+              "  which therefore does not wait for the server.\n")
     row("", "directly (TCP)", "through the MCP (MPTCP)")
     sessions = show_rates(server)
     show_connect_times()
