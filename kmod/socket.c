@@ -32,27 +32,6 @@ int mcp_socket_set_option(struct socket *sock, int level, int name, int value)
 }
 
 /**
- * mcp_socket_set_tos() - mark what a socket sends
- * @sock: TCP or MPTCP, IPv4 or IPv6
- * @tos: TOS or traffic class of a packet of the other side
- *
- * The DSCP of a connection goes with it (nam section 5.6.5); ECN does not.
- *
- * Context: process; takes the socket's lock.
- */
-void mcp_socket_set_tos(struct socket *sock, u8 tos)
-{
-	int dscp = tos & ~INET_ECN_MASK;
-
-	if (!dscp)
-		return;
-	if (sock->sk->sk_family == AF_INET)
-		mcp_socket_set_option(sock, SOL_IP, IP_TOS, dscp);
-	else
-		mcp_socket_set_option(sock, SOL_IPV6, IPV6_TCLASS, dscp);
-}
-
-/**
  * mcp_socket_address() - an endpoint as socket calls want it
  * @ep: the endpoint
  * @addr: where it goes
@@ -181,6 +160,49 @@ struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 #endif
 	rcu_read_unlock();
 	return sk;
+}
+
+/* MPTCP does not pass IPV6_TCLASS on: at least its first subflow shall have it. */
+static void mcp_set_first_tclass(struct socket *sock, u8 tclass)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	struct mcp_endpoint local, peer;
+	struct sock *sk;
+
+	if (mcp_socket_name(sock, false, &local) ||
+	    mcp_socket_name(sock, true, &peer))
+		return;
+	sk = mcp_socket_find(sock_net(sock->sk), &local, &peer);
+	if (!sk)
+		return;
+	if (sk_fullsock(sk)) {
+		lock_sock(sk);
+		inet6_sk(sk)->tclass = tclass;
+		release_sock(sk);
+	}
+	sock_gen_put(sk);
+#endif
+}
+
+/**
+ * mcp_socket_set_tos() - mark what a socket sends
+ * @sock: TCP or MPTCP, IPv4 or IPv6
+ * @tos: TOS or traffic class of a packet of the other side
+ *
+ * The DSCP of a connection goes with it (nam section 5.6.5); ECN does not.
+ *
+ * Context: process; takes the socket's lock.
+ */
+void mcp_socket_set_tos(struct socket *sock, u8 tos)
+{
+	int dscp = tos & ~INET_ECN_MASK;
+
+	if (!dscp)
+		return;
+	if (sock->sk->sk_family == AF_INET)
+		mcp_socket_set_option(sock, SOL_IP, IP_TOS, dscp);
+	else if (mcp_socket_set_option(sock, SOL_IPV6, IPV6_TCLASS, dscp))
+		mcp_set_first_tclass(sock, dscp);
 }
 
 /* Keepalive of an MPTCP socket, on its subflows; older kernels have not all of it. */
