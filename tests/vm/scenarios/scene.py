@@ -31,25 +31,39 @@ RAW_CLIENT4, RAW_CLIENT6 = "10.77.0.1", "fd77::1"
 RAW_SERVER4, RAW_SERVER6 = "10.99.0.1", "fd99::1"
 
 TOPOLOGY = """
-for n in c m s; do
+for n in ${P}c ${P}m ${P}s; do
 	ip netns add $n; ip -n $n link set lo up
-	ip netns exec $n sysctl -qw net.ipv6.conf.all.accept_dad=0 \
-		net.ipv6.conf.default.accept_dad=0
 done
-ip link add c0 netns c type veth peer name mc0 netns m
-ip link add c1 netns c type veth peer name mc1 netns m
-ip link add s0 netns s type veth peer name ms0 netns m
-addr() { ip -n $1 addr add $3 dev $2; ip -n $1 addr add $4 dev $2 nodad; ip -n $1 link set $2 up; }
-addr c c0 10.0.1.2/24 fd00:1::2/64; addr m mc0 10.0.1.1/24 fd00:1::1/64
-addr c c1 10.0.2.2/24 fd00:2::2/64; addr m mc1 10.0.2.1/24 fd00:2::1/64
-addr s s0 10.0.9.2/24 fd00:9::2/64; addr m ms0 10.0.9.1/24 fd00:9::1/64
-ip -n c route add default via 10.0.1.1; ip -n c route add default via fd00:1::1
-ip -n s route add default via 10.0.9.1; ip -n s route add default via fd00:9::1
-ip -n m route add 10.77.0.0/16 via 10.0.1.2; ip -n m route add fd77::/48 via fd00:1::2
-ip -n m route add 10.99.0.0/16 via 10.0.9.2; ip -n m route add fd99::/48 via fd00:9::2
-ip -n m mptcp limits set subflow 4 add_addr_accepted 4
-ip -n c mptcp limits set subflow 4 add_addr_accepted 4
+ip link add c0 netns ${P}c type veth peer name mc0 netns ${P}m
+ip link add c1 netns ${P}c type veth peer name mc1 netns ${P}m
+ip link add s0 netns ${P}s type veth peer name ms0 netns ${P}m
+up()
+{
+	ip -n $P$1 addr add $3 dev $2
+	ip -n $P$1 addr add $4 dev $2 nodad
+	ip -n $P$1 link set $2 up
+}
+up c c0 10.0.1.2/24 fd00:1::2/64; up m mc0 10.0.1.1/24 fd00:1::1/64
+up c c1 10.0.2.2/24 fd00:2::2/64; up m mc1 10.0.2.1/24 fd00:2::1/64
+up s s0 10.0.9.2/24 fd00:9::2/64; up m ms0 10.0.9.1/24 fd00:9::1/64
+ip -n ${P}c route add default via 10.0.1.1; ip -n ${P}c route add default via fd00:1::1
+ip -n ${P}s route add default via 10.0.9.1; ip -n ${P}s route add default via fd00:9::1
+ip -n ${P}m route add 10.77.0.0/16 via 10.0.1.2; ip -n ${P}m route add fd77::/48 via fd00:1::2
+ip -n ${P}m route add 10.99.0.0/16 via 10.0.9.2; ip -n ${P}m route add fd99::/48 via fd00:9::2
+ip -n ${P}m mptcp limits set subflow 4 add_addr_accepted 4
+ip -n ${P}c mptcp limits set subflow 4 add_addr_accepted 4
 """
+
+
+def build(prefix=""):
+    """The three namespaces, with this before their names."""
+    subprocess.run(["bash", "-ec", TOPOLOGY], check=True, env=dict(os.environ, P=prefix))
+
+
+def demolish(prefix=""):
+    for name in "cms":
+        if os.path.exists(f"/run/netns/{prefix}{name}"):
+            subprocess.run(["ip", "netns", "del", prefix + name], check=True)
 
 
 def run(netns, *argv, check=True):
@@ -138,10 +152,9 @@ class Counted:
 def machines(module):
     """The namespaces. All tests share them: most take less time than it takes
     to make new ones."""
-    subprocess.run(["bash", "-ec", TOPOLOGY], check=True)
+    build()
     yield
-    for netns in "cms":
-        subprocess.run(["ip", "netns", "del", netns], check=False)
+    demolish()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ read with struct: scapy would take minutes for what is sent here in bulk.
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import select
@@ -27,6 +28,9 @@ CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 SIOCGIFHWADDR = 0x8927
 SO_RCVBUFFORCE = 33
+
+# What a link that went away with a namespace says.
+GONE = errno.ENETDOWN, errno.ENXIO, errno.ENODEV
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -187,7 +191,11 @@ class Wire:
 
     def send(self, packet):
         kind = b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
-        self.socket.send(self.peer_mac + self.mac + kind + packet)
+        try:
+            self.socket.send(self.peer_mac + self.mac + kind + packet)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
 
     def tcp(self, *args, **kwargs):
         self.send(tcp_packet(*args, **kwargs))
@@ -202,6 +210,10 @@ class Wire:
                 if left <= 0 or not select.select([self.socket], [], [], left)[0]:
                     return None
                 continue
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
+                return None
             if address[2] != socket.PACKET_OUTGOING:
                 return frame[14:]
 
