@@ -42,6 +42,10 @@ module:				## build/RELEASE/mptcpproxy.ko, for KDIR
 	cp -rsn $(addprefix '$(CURDIR)'/,$(SOURCES)) "$$dir/" && \
 	$(MAKE) -C '$(KDIR)' M="$$dir" $(KFLAGS) modules 9>&-
 
+.PHONY: test-modules
+test-modules:			## build/RELEASE/mcp_client: what scenarios load
+	@$(MAKE) -C tests/vm/modules KDIR='$(KDIR)' BUILD='$(BUILD)'
+
 .PHONY: tool
 tool:				## build/mptcpproxyctl
 	@mkdir -p '$(BUILD)'
@@ -58,11 +62,6 @@ demo:				## a download over two paths; HOST=1: without a machine
 check:				## every test on every kernel
 	scripts/deps
 	scripts/check
-
-.PHONY: bench
-bench:				## throughput and set-up rate, into docs/
-	scripts/deps
-	tests/bench/run
 
 .PHONY: lint
 lint:				## style and static checks
