@@ -159,8 +159,11 @@ enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s)
 		return d->outcome;
 	sk = d->sock->sk;
 	state = inet_sk_state_load(sk);
-	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
-		return MCP_OUTCOME_PENDING;
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) {
+		if (READ_ONCE(d->icmp_hard))
+			d->outcome = MCP_OUTCOME_UNREACHABLE;
+		return d->outcome;
+	}
 	if (state == TCP_CLOSE)
 		d->outcome = mcp_outcome_of_error(d, -sock_error(sk));
 	else
@@ -403,7 +406,7 @@ static bool mcp_icmp_error(const struct sk_buff *skb, unsigned int off,
  * @off: offset of its ICMP header
  * @family: AF_INET or AF_INET6
  *
- * A hard error is noted, and the socket will fail with it. A soft one does not
+ * A hard error is noted, and the dial fails with it. A soft one does not
  * reach the socket, which would fail as well: the dial goes on (RFC 1122
  * section 4.2.3.9).
  *
@@ -437,6 +440,11 @@ unsigned int mcp_downstream_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 	} else if (hard) {
 		s->down.icmp_code = code;
 		WRITE_ONCE(s->down.icmp_hard, true);
+		/* A socket that is just being used makes a soft error of it. */
+		if (mcp_session_get(s)) {
+			mcp_session_kick(s);
+			mcp_session_put(s);
+		}
 	} else {
 		mcp_count(mnet, MCP_STAT_DIAL_SOFT_ERROR);
 		verdict = NF_DROP;

@@ -217,6 +217,8 @@ def test_soft_icmp(mcp, client_wire, server_wire):
 
     with Answering(server_wire, on_syn, [RAW_SERVER4, RAW_SERVER6]) as server:
         for index, client in enumerate(clients):
+            # Twice: the server gets a SYN for each of the client's, and no more.
+            client.syn(codec.mp_convert(SOFT[index][0], 5000 + index))
             client.syn(codec.mp_convert(SOFT[index][0], 5000 + index))
         answers = {}
         for segment in client_wire.segments(20):
@@ -245,6 +247,7 @@ def test_forged_icmp(mcp, client_wire, server_wire):
         return icmp_packet(syn.dst, 3, 3, forged)
 
     with Answering(server_wire, on_syn, [RAW_SERVER4]):
+        client.syn(codec.mp_convert(RAW_SERVER4, 80))
         client.syn(codec.mp_convert(RAW_SERVER4, 80))
         assert is_synack_of(client.answer(), client)
     assert counted["dial-unreachable"] == 0
