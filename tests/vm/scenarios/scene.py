@@ -30,34 +30,64 @@ SERVER4, SERVER6 = "10.0.9.2", "fd00:9::2"
 RAW_CLIENT4, RAW_CLIENT6 = "10.77.0.1", "fd77::1"
 RAW_SERVER4, RAW_SERVER6 = "10.99.0.1", "fd99::1"
 
-TOPOLOGY = """
-for n in ${P}c ${P}m ${P}s; do
-	ip netns add $n; ip -n $n link set lo up
-done
-ip link add c0 netns ${P}c type veth peer name mc0 netns ${P}m
-ip link add c1 netns ${P}c type veth peer name mc1 netns ${P}m
-ip link add s0 netns ${P}s type veth peer name ms0 netns ${P}m
-up()
-{
-	ip -n $P$1 addr add $3 dev $2
-	ip -n $P$1 addr add $4 dev $2 nodad
-	ip -n $P$1 link set $2 up
-}
-up c c0 10.0.1.2/24 fd00:1::2/64; up m mc0 10.0.1.1/24 fd00:1::1/64
-up c c1 10.0.2.2/24 fd00:2::2/64; up m mc1 10.0.2.1/24 fd00:2::1/64
-up s s0 10.0.9.2/24 fd00:9::2/64; up m ms0 10.0.9.1/24 fd00:9::1/64
-ip -n ${P}c route add default via 10.0.1.1; ip -n ${P}c route add default via fd00:1::1
-ip -n ${P}s route add default via 10.0.9.1; ip -n ${P}s route add default via fd00:9::1
-ip -n ${P}m route add 10.77.0.0/16 via 10.0.1.2; ip -n ${P}m route add fd77::/48 via fd00:1::2
-ip -n ${P}m route add 10.99.0.0/16 via 10.0.9.2; ip -n ${P}m route add fd99::/48 via fd00:9::2
-ip -n ${P}m mptcp limits set subflow 4 add_addr_accepted 4
-ip -n ${P}c mptcp limits set subflow 4 add_addr_accepted 4
+LINKS = """
+netns add {0}c
+netns add {0}m
+netns add {0}s
+link add c0 netns {0}c type veth peer name mc0 netns {0}m
+link add c1 netns {0}c type veth peer name mc1 netns {0}m
+link add s0 netns {0}s type veth peer name ms0 netns {0}m
 """
+INSIDE = {
+    "c": """
+link set lo up
+addr add 10.0.1.2/24 dev c0
+addr add 10.0.2.2/24 dev c1
+addr add fd00:1::2/64 dev c0 nodad
+addr add fd00:2::2/64 dev c1 nodad
+link set c0 up
+link set c1 up
+route add default via 10.0.1.1
+route add default via fd00:1::1
+mptcp limits set subflow 4 add_addr_accepted 4
+""",
+    "m": """
+link set lo up
+addr add 10.0.1.1/24 dev mc0
+addr add 10.0.2.1/24 dev mc1
+addr add 10.0.9.1/24 dev ms0
+addr add fd00:1::1/64 dev mc0 nodad
+addr add fd00:2::1/64 dev mc1 nodad
+addr add fd00:9::1/64 dev ms0 nodad
+link set mc0 up
+link set mc1 up
+link set ms0 up
+route add 10.77.0.0/16 via 10.0.1.2
+route add fd77::/48 via fd00:1::2
+route add 10.99.0.0/16 via 10.0.9.2
+route add fd99::/48 via fd00:9::2
+mptcp limits set subflow 4 add_addr_accepted 4
+""",
+    "s": """
+link set lo up
+addr add 10.0.9.2/24 dev s0
+addr add fd00:9::2/64 dev s0 nodad
+link set s0 up
+route add default via 10.0.9.1
+route add default via fd00:9::1
+""",
+}
 
 
 def build(prefix=""):
     """The three namespaces, with this before their names."""
-    subprocess.run(["bash", "-ec", TOPOLOGY], check=True, env=dict(os.environ, P=prefix))
+    batch(["ip"], LINKS.format(prefix))
+    for name, lines in INSIDE.items():
+        batch(["ip", "-n", prefix + name], lines)
+
+
+def batch(command, lines):
+    subprocess.run([*command, "-batch", "-"], input=lines, text=True, check=True)
 
 
 def demolish(prefix=""):
