@@ -6,8 +6,7 @@ import time
 import pytest
 
 import codec
-from scene import (SERVER4, SERVER6, Server, all_quiet, ctl, is_reset_of, is_synack_of,
-                   raw_client)
+from scene import SERVER4, SERVER6, Server, all_quiet, is_reset_of, is_synack_of, raw_client
 from wire import FIN
 
 pytest_plugins = ["scene"]

@@ -220,6 +220,11 @@ def test_soft_icmp(mcp, client_wire, server_wire):
             # Twice: the server gets a SYN for each of the client's, and no more.
             client.syn(codec.mp_convert(SOFT[index][0], 5000 + index))
             client.syn(codec.mp_convert(SOFT[index][0], 5000 + index))
+        counted.wait(dial_soft_error=len(clients))
+        assert client_wire.first(0.3, lambda segment: segment.src.startswith("10.0.1.")) is None
+        # The server's next SYN comes with the client's (test_syn.py).
+        for index, client in enumerate(clients):
+            client.syn(codec.mp_convert(SOFT[index][0], 5000 + index))
         answers = {}
         for segment in client_wire.segments(20):
             for client in clients:
@@ -248,9 +253,12 @@ def test_forged_icmp(mcp, client_wire, server_wire):
 
     with Answering(server_wire, on_syn, [RAW_SERVER4]):
         client.syn(codec.mp_convert(RAW_SERVER4, 80))
-        client.syn(codec.mp_convert(RAW_SERVER4, 80))
+        request = codec.mp_convert(RAW_SERVER4, 80)
+        client.syn(request)
+        assert client.answer(0.5) is None
+        client.syn(request)
         assert is_synack_of(client.answer(), client)
-    assert counted["dial-unreachable"] == 0
+    counted.wait(dial_unreachable=0, dial_soft_error=0)
     client.reset()
 
 

@@ -7,7 +7,7 @@ import pytest
 import codec
 from scene import (MCP4, RAW_SERVER4, RAW_SERVER6, SERVER4, Server, all_quiet, count, ctl,
                    is_reset_of, play, raw_client, table, until)
-from wire import RST, SYN, SYN_OPTIONS, Answering, tcp_packet
+from wire import ACK, MP_CAPABLE, PLAIN_OPTIONS, RST, SYN, SYN_OPTIONS, Answering, tcp_packet
 
 pytest_plugins = ["scene"]
 
@@ -40,6 +40,63 @@ def test_nothing_is_open(mcp, client_wire, servers, family):
     assert three(client_wire, family) == REFUSED
     counted.wait(refused_acl=3, reply_reset=2, reply_error=1, dial=0, session_new=0,
                  session_error_sent=1)
+    all_quiet()
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_stranger_with_join(mcp, client_wire, family):
+    """Options of an MP_JOIN do not lead past the access list: what looks like
+    one and is none is refused like any other SYN."""
+    counted = mcp(acl=())
+    joins = [b"\x1e\x10\x10\1" + bytes(12),             # the length of a SYN/ACK's
+             MP_CAPABLE + b"\x1e\x0c\x10\1" + bytes(8)]  # another connection as well
+    for number, join in enumerate(joins):
+        for payload in MP_CONVERT, b"":
+            client = raw_client(client_wire, family)
+            client.syn(payload, options=PLAIN_OPTIONS + join)
+            assert is_reset_of(client.answer(), client)
+    counted.wait(refused_acl=4, session_new=0)
+    assert count()["total"] == 0
+
+
+@pytest.mark.parametrize("way", ["reset", "wait"])
+def test_stranger_after_refusal(mcp, client_wire, way):
+    """A stranger cannot make a connection of the SYN/ACK that an Error TLV
+    would have come by."""
+    counted = mcp("request-timeout 300ms syn-timeout 1s", acl=())
+    client = raw_client(client_wire)
+    client.syn(CONVERT)
+    synack = client.answer()
+    assert synack.flags == SYN | ACK
+    if way == "reset":
+        client.send(RST, seq=client.isn + 1)
+    all_quiet()
+    client.establish(synack)
+    client.data(MP_CONVERT)
+    client.stream(0.5)
+    counted.wait(session_new=0, session_bound=0, dial=0)
+    assert count()["total"] == 0
+
+
+def test_stranger_replaces_nothing(mcp, client_wire, server_wire):
+    """A held SYN is replaced by one that is to be served, and by no other."""
+    counted = mcp("hold-timeout 20s")
+    with Answering(server_wire, lambda syn, before: None, [RAW_SERVER4]) as server:
+        client = raw_client(client_wire)
+        client.syn(MP_CONVERT)
+        syn = until(lambda: server.syns and server.syns[0])
+        forger = raw_client(client_wire, 4, client.address, client.port)
+        for payload in b"garbage", codec.mp_convert("127.0.0.1", 80), MP_CONVERT[:9]:
+            forger.syn(payload)
+        counted.wait(refused_not_a_request=1, refused_destination=1, refused_malformed=1)
+        assert counted["syn-replaced"] == 0 and count()["total"] == 1
+        client_wire.drain()
+        server.accept(syn)
+        answer = client.answer()
+        assert answer.flags == SYN | ACK and answer.ack == client.seq
+        client.establish(answer)
+        counted.wait(session_bound=1)
+    client.reset()
     all_quiet()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import codec
-from scene import (RAW_SERVER4, SERVER4, SERVER6, Server, all_quiet, is_synack_of, raw_client,
+from scene import (RAW_SERVER4, SERVER4, Server, all_quiet, is_synack_of, raw_client,
                    until)
 from wire import ACK, FIN, SYN, Answering, find_option, tcp_packet
 

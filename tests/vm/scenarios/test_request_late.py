@@ -1,14 +1,12 @@
 """Requests that come as the first octets of the stream."""
 
-import os
 import time
 
 import pytest
 
 import codec
 from scene import (MCP4, MCP6, RAW_SERVER4, SERVER4, SERVER6, Server, all_quiet, client_socket,
-                   count, ctl, is_synack_of, raw_client, read_all, read_exactly, sessions, until)
-from wire import FIN, RST, Answering, find_option
+                   count, raw_client, read_all, read_exactly, sessions, until)
 
 pytest_plugins = ["scene"]
 

@@ -1,16 +1,14 @@
 """SYNs that are lost, repeated, replaced, taken back, broken or cut to pieces."""
 
 import struct
-import time
 
 import pytest
 
 import codec
-from scene import (MCP4, RAW_SERVER4, RAW_SERVER6, SERVER4, SERVER6, Server, all_quiet, ask,
-                   client_socket, count, ctl, is_reset_of, is_synack_of, needs_fastopen,
-                   raw_client, read_exactly, run, sessions, until)
-from wire import (ACK, FIN, PLAIN_OPTIONS, PSH, RST, SYN, Answering, checksum, ip_packet, octets,
-                  pseudo_header, tcp_packet)
+from scene import (MCP4, RAW_SERVER4, RAW_SERVER6, SERVER4, SERVER6, Server, all_quiet,
+                   client_socket, count, ctl, is_synack_of, needs_fastopen, raw_client,
+                   read_exactly, run, until)
+from wire import ACK, FIN, PLAIN_OPTIONS, RST, SYN, Answering, checksum
 
 pytest_plugins = ["scene"]
 
