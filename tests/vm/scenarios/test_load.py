@@ -74,8 +74,10 @@ def test_many_connections(lab, protocol):
     assert len(finish(served)) == connections
     lab.wait_idle()
     lab.wait_stats(session_new=connections, session_bound=connections,
-                   session_closed=connections, reply_reset=0,
-                   session_mptcp=connections if protocol == "mptcp" else 0)
+                   session_closed=connections, reply_reset=0)
+    # Where a handshake of 200 at once takes 3 s, clients give MPTCP up.
+    if not DEBUG:
+        lab.wait_stats(session_mptcp=connections if protocol == "mptcp" else 0)
     assert most > 1
     wait_for(lambda: not open_sockets(lab), what="sockets to go away")
     wait_for(lambda: sockets_in_use(lab) == before, what="sockets to be freed")
