@@ -370,7 +370,10 @@ void mcp_socket_release(struct socket *sock)
 	sock_release(sock);
 }
 
-/* Ends a socket that nobody owns any more, and waits for its timers. */
+/*
+ * Ends a socket that nobody owns any more. A timer of it that is just running
+ * finds it closed; mcp_socket_reap() waits for that.
+ */
 static void mcp_orphan_end(struct sock *sk)
 {
 	lock_sock(sk);
@@ -381,9 +384,6 @@ static void mcp_orphan_end(struct sock *sk)
 	bh_unlock_sock(sk);
 	local_bh_enable();
 	release_sock(sk);
-	sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_retransmit_timer);
-	sk_stop_timer_sync(sk, &inet_csk(sk)->icsk_delack_timer);
-	sk_stop_timer_sync(sk, &sk->sk_timer);
 }
 
 /* Lets such a socket hold its namespace, as it would had it never been ours. */
@@ -438,4 +438,6 @@ again:
 	}
 	if (alive)
 		put_net(net);
+	else
+		synchronize_net();	/* timers run with BH off */
 }
