@@ -88,14 +88,14 @@ enum mcp_setting_attr {
 	MCP_S_COOKIE,			/* u8: enum mcp_cookie_mode, default off */
 	MCP_S_COOKIE_LIFETIME,		/* u32 s: 1 to 604800, default 3600 */
 	MCP_S_REFUSAL,			/* u8: enum mcp_refusal, default reset */
-	MCP_S_EST_IDLE,			/* u32 ms: 100 to 30 days, default 7440000 */
-	MCP_S_TRANS_IDLE,		/* u32 ms: 100 to 30 days, default 240000 */
+	MCP_S_EST_IDLE,			/* u32 ms: 100 to 2592000000, default 7440000 */
+	MCP_S_TRANS_IDLE,		/* u32 ms: 100 to 2592000000, default 240000 */
 	MCP_S_I_KNOW,			/* flag: idle times may break RFC 5382 REQ-5 */
-	MCP_S_MAX_SESSIONS,		/* u32: 1 to 2^24, default 1048576 */
-	MCP_S_MAX_HALF_OPEN,		/* u32: 1 to 2^24, default 16384 */
-	MCP_S_MAX_HALF_OPEN_CLIENT,	/* u32: 1 to 2^24, default 1024 */
+	MCP_S_MAX_SESSIONS,		/* u32: 1 to 16777216, default 1048576 */
+	MCP_S_MAX_HALF_OPEN,		/* u32: 1 to 16777216, default 16384 */
+	MCP_S_MAX_HALF_OPEN_CLIENT,	/* u32: 1 to 16777216, default 1024 */
 	MCP_S_SESSION_RATE,		/* u32 a second, client; default 1000; 0: any */
-	MCP_S_SESSION_BURST,		/* u32: 1 to 10^6, default 2000 */
+	MCP_S_SESSION_BURST,		/* u32: 1 to 1000000, default 2000 */
 	MCP_S_ERROR_RATE,		/* u32 a second, client; default 10; 0: none */
 	__MCP_S_MAX,
 };
