@@ -252,6 +252,8 @@ def test_port_in_use(wild):
     """A port that another program has is said to be taken."""
     for family in socket.AF_INET, socket.AF_INET6:
         with inside("m"), socket.socket(family) as other:
+            # Connections of the tests before may still be in TIME_WAIT.
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind(("", 5124))
             other.listen()
             done = ctl("mcp up", check=False)
