@@ -91,7 +91,7 @@ Status flush(Words& words, Output&)
 }
 
 constexpr Command commands[] = {
-    {"show", "", "list the entries, with the sessions each let in", show},
+    {"show", "", "list the entries, with the SYNs each let in", show},
     {"add", "PREFIX [dev IFACE]", "serve these clients", add},
     {"del", "PREFIX [dev IFACE]", "no longer serve these clients; their sessions go on", del},
     {"flush", "", "serve nobody", flush},
