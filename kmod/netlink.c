@@ -13,7 +13,11 @@ static struct genl_family mcp_genl_family;
 enum { MCP_GROUP_SESSION };
 
 static const struct genl_multicast_group mcp_genl_groups[] = {
-	[MCP_GROUP_SESSION] = { .name = MCP_GENL_MCGRP_SESSION },
+	/* Like a dump, it shows who speaks with whom. */
+	[MCP_GROUP_SESSION] = {
+		.name = MCP_GENL_MCGRP_SESSION,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
 };
 
 /* 6.1 wants to be able to write to them. */
@@ -25,8 +29,8 @@ static const struct genl_multicast_group mcp_genl_groups[] = {
 MCP_RANGE(mcp_range_timeout, 100, 60000);
 MCP_RANGE(mcp_range_syn_timeout, 1000, 300000);
 MCP_RANGE(mcp_range_cookie_lifetime, 1, 604800);
-/* What a timer takes: half of the jiffies cycle is far away. */
-MCP_RANGE(mcp_range_idle, 100, 30UL * 24 * 3600 * 1000);
+/* msecs_to_jiffies() takes more than INT_MAX for ever. */
+MCP_RANGE(mcp_range_idle, 100, 24UL * 24 * 3600 * 1000);
 MCP_RANGE(mcp_range_sessions, 1, 1 << 24);
 MCP_RANGE(mcp_range_rate, 0, 1000000);
 MCP_RANGE(mcp_range_burst, 1, 1000000);
@@ -461,7 +465,7 @@ static int mcp_put_endpoint(struct sk_buff *skb, int attr,
 static int mcp_put_session(struct sk_buff *skb, struct mcp_session *s,
 			   enum mcp_end why)
 {
-	u64 age = jiffies_to_msecs(jiffies - s->born);
+	u64 age = div_u64((u64)(jiffies - s->born) * MSEC_PER_SEC, HZ);
 	struct mcp_endpoint server = { }, external;
 	struct nlattr *nest;
 	u8 kind, subflows;

@@ -86,7 +86,8 @@ Status Module::join(const std::string& group)
 
     if (found == family_.groups.end())
         return failure(fmt::format("the module has no multicast group '{}'", group));
-    return socket_.join(found->second);
+    Status joined = socket_.join(found->second);
+    return joined ? std::move(joined) : explain(std::move(joined.error()));
 }
 
 } // namespace mcp

@@ -97,7 +97,11 @@ int accept_any_sequence(nl_msg*, void*)
 
 Error socket_error(const char* what, int error)
 {
-    return failure(fmt::format("netlink: {}: {}", what, nl_geterror(error)));
+    Error failed = failure(fmt::format("netlink: {}: {}", what, nl_geterror(error)));
+
+    if (error == -NLE_PERM)
+        failed.kernel_errno = EPERM;
+    return failed;
 }
 
 } // namespace
