@@ -165,7 +165,8 @@ static void mcp_finish(struct mcp_session *s, enum mcp_end why)
 {
 	mcp_count(s->mnet, mcp_end_stats[why]);
 	trace_mcp_end(s, why);
-	mcp_netlink_notify(s, MCP_EVENT_END, why);
+	if (s->announced)
+		mcp_netlink_notify(s, MCP_EVENT_END, why);
 	mcp_upstream_release(s);
 	mcp_downstream_release(s);
 	mcp_session_end(s);
@@ -259,7 +260,7 @@ static void mcp_fail(struct mcp_session *s, enum mcp_end why, u8 code)
 	mcp_downstream_release(s);
 	if (s->request.codec == MCP_CODEC_CONVERT && mcp_reply_error(s, code)) {
 		mcp_count(s->mnet, MCP_STAT_REPLY_ERROR);
-		mcp_upstream_answer(s);
+		mcp_upstream_answer(s, MCP_STAT_SYN_ANSWERED);
 	} else if (!s->answered) {
 		mcp_upstream_refuse(s, !silent);
 		mcp_finish(s, why);
@@ -326,7 +327,7 @@ static void mcp_answer_info(struct mcp_session *s)
 	if (mcp_reply_open(s, &msg)) {
 		mcp_message_supported_extensions(&msg);
 		if (mcp_reply_close(s, &msg)) {
-			mcp_upstream_answer(s);
+			mcp_upstream_answer(s, MCP_STAT_SYN_ANSWERED);
 			return;
 		}
 	}
@@ -343,6 +344,7 @@ static void mcp_dial(struct mcp_session *s)
 		return;
 	}
 	if (s->down.outcome == MCP_OUTCOME_NONE) {
+		s->announced = true;
 		mcp_netlink_notify(s, MCP_EVENT_NEW, MCP_END_NONE);
 		s->dial_until =
 			mcp_deadline(READ_ONCE(s->mnet->settings.syn_timeout));
@@ -365,7 +367,7 @@ static void mcp_dial(struct mcp_session *s)
 		mcp_fail(s, MCP_END_NO_RESOURCES, MCP_ERR_RESOURCE_EXCEEDED);
 		return;
 	}
-	mcp_upstream_answer(s);
+	mcp_upstream_answer(s, MCP_STAT_SYN_ANSWERED);
 }
 
 /* Both connections are there: they are one from now on. */
@@ -397,9 +399,36 @@ static void mcp_bind(struct mcp_session *s)
 	mcp_netlink_notify(s, MCP_EVENT_BOUND, MCP_END_NONE);
 }
 
+/* True if a side has taken something since this was last asked. */
+static bool mcp_progress(struct mcp_session *s)
+{
+	u32 owed;
+
+	/* What is passed on is queued as well: only what is acknowledged tells. */
+	owed = READ_ONCE(s->upstream->sk->sk_wmem_queued) +
+		READ_ONCE(s->down.sock->sk->sk_wmem_queued) -
+		(u32)s->flow[MCP_UP].bytes - (u32)s->flow[MCP_DOWN].bytes;
+	if (owed == s->owed)
+		return false;
+	s->owed = owed;
+	return true;
+}
+
+/* A side has given a sign of life, or said something. */
+static void mcp_probe_end(struct mcp_session *s)
+{
+	s->probed = 0;
+	mcp_socket_probe_stop(s->upstream);
+	mcp_socket_probe_stop(s->down.sock);
+}
+
 static void mcp_relay(struct mcp_session *s)
 {
-	switch (mcp_relay_run(s)) {
+	enum mcp_relay_result result = mcp_relay_run(s);
+
+	if (s->probed && s->state != MCP_STATE_TRANS)
+		mcp_probe_end(s);
+	switch (result) {
 	case MCP_RELAY_WAIT:
 		break;
 	case MCP_RELAY_AGAIN:
@@ -414,7 +443,7 @@ static void mcp_relay(struct mcp_session *s)
 	case MCP_RELAY_DRAIN:
 		/* Sockets do not tell when their last octet is acknowledged. */
 		s->look_again = mcp_deadline(MCP_DRAIN_POLL_MS);
-		if (!s->drain_until)
+		if (mcp_progress(s) || !s->drain_until)
 			s->drain_until =
 				mcp_deadline(READ_ONCE(s->mnet->settings.trans_idle));
 		break;
@@ -518,37 +547,28 @@ static void mcp_hold_expired(struct mcp_session *s)
 		mcp_fail(s, MCP_END_HOLD_EXPIRED, MCP_ERR_NETWORK_FAILURE);
 		return;
 	}
-	mcp_count(s->mnet, MCP_STAT_SYN_ANSWERED_EARLY);
-	mcp_upstream_answer(s);
+	mcp_upstream_answer(s, MCP_STAT_SYN_ANSWERED_EARLY);
 }
 
-/* Octets on their way out of both sockets. */
-static u32 mcp_unsent(struct mcp_session *s)
+static void mcp_dial_timeout(struct mcp_session *s)
 {
-	return READ_ONCE(s->upstream->sk->sk_wmem_queued) +
-		READ_ONCE(s->down.sock->sk->sk_wmem_queued);
+	mcp_downstream_give_up(s);
+	trace_mcp_dial(s, MCP_OUTCOME_TIMED_OUT);
+	mcp_fail_dial(s, MCP_OUTCOME_TIMED_OUT);
 }
 
 static void mcp_idle_expired(struct mcp_session *s)
 {
-	u32 unsent;
-
 	if (s->state == MCP_STATE_TRANS && s->probed &&
 	    mcp_downstream_heard_since(s, s->probed)) {
-		s->probed = 0;
-		mcp_socket_probe_stop(s->upstream);
-		mcp_socket_probe_stop(s->down.sock);
+		mcp_probe_end(s);
 		mcp_session_event(s, MCP_EV_EXTERNAL_OTHER);
 		return;
 	}
-	if (s->state == MCP_STATE_BOTH_FIN && s->bound) {
-		/* Both have said all, but not both have got all: not idle. */
-		unsent = mcp_unsent(s);
-		if (unsent != s->unsent) {
-			s->unsent = unsent;
-			mcp_session_event(s, MCP_EV_EXTERNAL_OTHER);
-			return;
-		}
+	/* Both have said all, but not both have got all: not idle. */
+	if (s->state == MCP_STATE_BOTH_FIN && s->bound && mcp_progress(s)) {
+		mcp_session_event(s, MCP_EV_EXTERNAL_OTHER);
+		return;
 	}
 	switch (mcp_session_event(s, MCP_EV_EXPIRY)) {
 	case MCP_ACTION_PROBE:
@@ -563,7 +583,12 @@ static void mcp_idle_expired(struct mcp_session *s)
 				 READ_ONCE(s->mnet->settings.trans_idle));
 		break;
 	case MCP_ACTION_DELETE:
-		mcp_finish(s, s->bound ? MCP_END_IDLE : MCP_END_SYN_TIMEOUT);
+		if (s->bound || s->failure || s->dialled || !s->requested) {
+			mcp_finish(s, s->bound ? MCP_END_IDLE :
+				   MCP_END_SYN_TIMEOUT);
+			break;
+		}
+		mcp_dial_timeout(s);
 		break;
 	default:
 		break;
@@ -574,11 +599,8 @@ static void mcp_time_limits(struct mcp_session *s)
 {
 	if (mcp_passed(&s->hold_until))
 		mcp_hold_expired(s);
-	if (!s->dead && mcp_passed(&s->dial_until)) {
-		mcp_downstream_give_up(s);
-		trace_mcp_dial(s, MCP_OUTCOME_TIMED_OUT);
-		mcp_fail_dial(s, MCP_OUTCOME_TIMED_OUT);
-	}
+	if (!s->dead && mcp_passed(&s->dial_until))
+		mcp_dial_timeout(s);
 	if (!s->dead && mcp_passed(&s->request_until)) {
 		if (!s->requested)
 			mcp_count(s->mnet, MCP_STAT_REFUSED_REQUEST_TIMEOUT);
@@ -614,7 +636,8 @@ static bool mcp_told_to_end(struct mcp_session *s)
 /* The client's half: its connection is there. */
 static void mcp_client(struct mcp_session *s)
 {
-	if (!s->bound && mcp_socket_closed(s->upstream)) {
+	if (!s->bound && (s->failure || !s->dialled) &&
+	    mcp_socket_closed(s->upstream)) {
 		/* It did not want to wait for the server. */
 		mcp_finish(s, s->failure ?: MCP_END_CLIENT_RESET);
 		return;
@@ -720,17 +743,20 @@ void mcp_conversion_error(struct mcp_session *s, u8 code)
  * it ends here.
  */
 static bool mcp_late_allowed(struct mcp_net *mnet,
-			     const struct mcp_session_key *key)
+			     const struct mcp_session_key *key,
+			     const char *ifname)
 {
-	char ifname[IFNAMSIZ];
 	bool allowed;
 
-	if (!READ_ONCE(mnet->settings.late_request))
+	if (!READ_ONCE(mnet->settings.late_request)) {
+		mcp_count(mnet, MCP_STAT_REFUSED_LATE_REQUEST_OFF);
 		return false;
-	mcp_socket_ingress(mnet->net, &key->mcp, &key->client, ifname);
+	}
 	rcu_read_lock();
 	allowed = mcp_acl_match(&mnet->policy, &key->client, ifname);
 	rcu_read_unlock();
+	if (!allowed)
+		mcp_count(mnet, MCP_STAT_REFUSED_ACL);
 	return allowed;
 }
 
@@ -747,12 +773,12 @@ void mcp_conversion_late(struct mcp_net *mnet,
 			 struct socket *sock)
 {
 	struct mcp_admission adm;
+	struct mcp_arrival arr;
 	struct mcp_session *s;
 
-	if (!mcp_late_allowed(mnet, key)) {
-		mcp_count(mnet, MCP_STAT_REFUSED_ACL);
+	mcp_upstream_arrival(sock, &arr);
+	if (!mcp_late_allowed(mnet, key, arr.ifname))
 		goto reset;
-	}
 	adm = mcp_policy_admit(mnet, &key->client);
 	if (!adm.client) {
 		mcp_count(mnet, adm.reason);
@@ -768,7 +794,8 @@ void mcp_conversion_late(struct mcp_net *mnet,
 	s->payload = kmalloc(MCP_REQUEST_MAX, GFP_KERNEL);
 	s->late = true;
 	s->answered = true;
-	s->mptcp = mcp_upstream_asked_mptcp(sock);
+	s->mptcp = arr.mptcp;
+	s->tos = arr.tos;
 	s->request_until =
 		mcp_deadline(READ_ONCE(mnet->settings.request_timeout));
 	mcp_session_event(s, MCP_EV_INTERNAL_SYN);

@@ -4,6 +4,12 @@
 
 #include "cookie.h"
 
+/**
+ * mcp_cookies_init() - be ready to give out cookies
+ * @cookies: the keys; there are none until the first is needed
+ *
+ * Context: process.
+ */
 void mcp_cookies_init(struct mcp_cookies *cookies)
 {
 	spin_lock_init(&cookies->lock);

@@ -125,6 +125,8 @@ void mcp_downstream_dial(struct mcp_session *s)
 	}
 	mcp_socket_set_tos(sock, s->tos);
 	tcp_sock_set_nodelay(sock->sk);
+	/* It is syn-timeout that ends a dial. */
+	tcp_sock_set_syncnt(sock->sk, MAX_TCP_SYNCNT);
 	mcp_downstream_set_options(s);
 	d->sock = sock;
 	/* The session lives until the socket is released. */
@@ -164,7 +166,8 @@ enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s)
 			d->outcome = MCP_OUTCOME_UNREACHABLE;
 		return d->outcome;
 	}
-	if (state == TCP_CLOSE)
+	/* A SYN is refused, a connection is reset: the relay tells of that. */
+	if (state == TCP_CLOSE && READ_ONCE(sk->sk_err) != ECONNRESET)
 		d->outcome = mcp_outcome_of_error(d, -sock_error(sk));
 	else
 		d->outcome = MCP_OUTCOME_ACCEPTED;
@@ -221,7 +224,7 @@ static struct sock *mcp_downstream_find(struct net *net,
 					const struct mcp_endpoint *local,
 					const struct mcp_endpoint *peer)
 {
-	struct sock *sk = mcp_socket_find(net, local, peer);
+	struct sock *sk = mcp_socket_find(net, local, peer, 0);
 
 	if (sk && (!mcp_downstream_ours(sk) || sk->sk_state != TCP_SYN_SENT)) {
 		sock_gen_put(sk);
@@ -376,7 +379,8 @@ static bool mcp_icmp_error(const struct sk_buff *skb, unsigned int off,
 		return false;
 	*code = icmph->code;
 	if (family == AF_INET) {
-		if (icmph->type == ICMP_TIME_EXCEEDED) {
+		if (icmph->type == ICMP_TIME_EXCEEDED ||
+		    icmph->type == ICMP_PARAMETERPROB) {
 			*hard = false;
 			return true;
 		}
@@ -387,7 +391,8 @@ static bool mcp_icmp_error(const struct sk_buff *skb, unsigned int off,
 		*hard = icmp_err_convert[icmph->code].fatal;
 		return true;
 	}
-	if (icmph->type == ICMPV6_TIME_EXCEED) {
+	if (icmph->type == ICMPV6_TIME_EXCEED ||
+	    icmph->type == ICMPV6_PARAMPROB) {
 		*hard = false;
 		return true;
 	}

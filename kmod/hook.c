@@ -115,18 +115,26 @@ static unsigned int mcp_refuse(struct mcp_net *mnet, struct mcp_packet *pkt,
 	return NF_DROP;
 }
 
-/* A SYN of a connection that the stack has. */
+/* A SYN of a connection that the stack has, or has answered the SYN of. */
 static bool mcp_established(struct mcp_net *mnet, struct mcp_packet *pkt)
 {
 	struct sock *sk = mcp_socket_find(mnet->net, &pkt->key.mcp,
-					  &pkt->key.client);
+					  &pkt->key.client,
+					  pkt->state->in->ifindex);
 	bool found;
 
 	if (!sk)
 		return false;
-	found = sk_fullsock(sk);
+	found = sk->sk_state != TCP_TIME_WAIT;
 	sock_gen_put(sk);
 	return found;
+}
+
+/* The stack challenges it; a client that forgot will reset (RFC 9293). */
+static unsigned int mcp_syn_challenge(struct mcp_net *mnet)
+{
+	mcp_count(mnet, MCP_STAT_SYN_OF_ESTABLISHED);
+	return NF_ACCEPT;
 }
 
 /*
@@ -172,16 +180,43 @@ static bool mcp_hold(struct mcp_session *s, struct mcp_packet *pkt)
 	skb_orphan(pkt->skb);
 	s->held = pkt->skb;
 	s->okfn = pkt->state->okfn;
-	s->ifindex = pkt->state->in->ifindex;
 	return true;
 }
 
-/* The client has forgotten its last SYN, and begins anew. */
-static void mcp_replace(struct mcp_net *mnet, struct mcp_session *old)
+/*
+ * The client has forgotten its last SYN, and begins anew. But once that is
+ * answered, the connection that comes of it belongs to the old session.
+ */
+static bool mcp_replace(struct mcp_net *mnet, struct mcp_session *old)
 {
+	struct sk_buff *held;
+	bool answered;
+
+	spin_lock(&old->lock);
+	answered = old->answered;
+	held = old->held;
+	old->held = NULL;	/* and it will not be */
+	spin_unlock(&old->lock);
+	if (answered)
+		return false;
+	kfree_skb(held);
 	mcp_count(mnet, MCP_STAT_SYN_REPLACED);
 	mcp_session_unhash(old);
 	mcp_session_signal(old, MCP_SESSION_CANCELLED);
+	return true;
+}
+
+/* May there be one more session that only tells an error? */
+static bool mcp_may_tell(struct mcp_net *mnet, struct mcp_packet *pkt, u8 code)
+{
+	int most = code == MCP_ERR_NOT_AUTHORIZED ? MCP_MAX_REFUSALS_STRANGERS :
+		MCP_MAX_REFUSALS;
+
+	if (atomic_read(&mnet->refusals) < most &&
+	    mcp_policy_may_reply(mnet, &pkt->key.client, MCP_REPLY_ERROR))
+		return true;
+	mcp_count(mnet, MCP_STAT_REPLY_SUPPRESSED);
+	return false;
 }
 
 static unsigned int mcp_open_session(struct mcp_net *mnet,
@@ -194,6 +229,7 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	bool serve = vet.verdict == MCP_VERDICT_GO;
 	struct mcp_admission adm = { };
 	struct mcp_session *s;
+	int err;
 
 	if (serve) {
 		adm = mcp_policy_admit(mnet, &pkt->key.client);
@@ -209,11 +245,9 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 			serve = false;
 		}
 	}
-	if (!serve &&
-	    (atomic_read(&mnet->refusals) >=
-	     (vet.code == MCP_ERR_NOT_AUTHORIZED ? MCP_MAX_REFUSALS_STRANGERS :
-	      MCP_MAX_REFUSALS) ||
-	     !mcp_policy_may_reply(mnet, &pkt->key.client, MCP_REPLY_ERROR)))
+	if (!serve && old)
+		return NF_DROP;
+	if (!serve && !mcp_may_tell(mnet, pkt, vet.code))
 		goto refuse;
 	early = early && serve;
 
@@ -234,6 +268,7 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	s->payload_len = pkt->payload_len;
 	s->syn_len = pkt->payload_len;
 	s->isn = ntohl(pkt->th.seq);
+	s->ifindex = pkt->state->in->ifindex;
 	s->tos = pkt->tos;
 	s->mptcp = pkt->opt.mp_capable;
 	s->request = *req;
@@ -248,14 +283,18 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 		mcp_conversion_error(s, vet.code);
 	if (!early && !mcp_hold(s, pkt))
 		goto discard;
-	if (old)
-		mcp_replace(mnet, old);
 	/* From here on it is found by others: keep it for the last lines. */
 	mcp_session_get(s);
-	if (mcp_session_publish(s, true, GFP_ATOMIC)) {
+	err = old && !mcp_replace(mnet, old) ? -EEXIST :
+		mcp_session_publish(s, true, GFP_ATOMIC);
+	if (err) {
 		s->held = NULL;
 		mcp_session_put(s);
-		goto discard;
+		if (err != -EEXIST)
+			goto discard;
+		/* Another CPU was faster. */
+		mcp_session_discard(s);
+		return NF_DROP;
 	}
 	if (serve)
 		mcp_conversion_count_request(s);
@@ -322,12 +361,26 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt,
 	return mcp_open_session(mnet, pkt, &req, vet, old);
 }
 
+/* Nobody answers a SYN to many (RFC 1122 section 4.2.3.10), the stack neither. */
+static bool mcp_to_many(const struct mcp_packet *pkt)
+{
+	const struct sk_buff *skb = pkt->skb;
+
+	if (skb->pkt_type != PACKET_HOST)
+		return true;
+	if (pkt->family == AF_INET6)
+		return ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
+	return skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
+}
+
 /* A SYN to the MCP's port. */
 static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
 {
 	struct mcp_session *s;
 	unsigned int verdict;
 
+	if (mcp_to_many(pkt))
+		return NF_ACCEPT;
 	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
 	mcp_packet_options(pkt);
 	if (nf_checksum(pkt->skb, NF_INET_LOCAL_IN, pkt->thoff, IPPROTO_TCP,
@@ -343,16 +396,17 @@ static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
 
 	s = mcp_session_find(mnet, &pkt->key);
 	if (s) {
-		verdict = s->isn == ntohl(pkt->th.seq) ?
-			mcp_syn_again(mnet, pkt, s) : mcp_syn_new(mnet, pkt, s);
+		if (s->isn == ntohl(pkt->th.seq))
+			verdict = mcp_syn_again(mnet, pkt, s);
+		else if (mcp_established(mnet, pkt))
+			verdict = mcp_syn_challenge(mnet);
+		else
+			verdict = mcp_syn_new(mnet, pkt, s);
 		mcp_session_put(s);
 		return verdict;
 	}
-	if (mcp_established(mnet, pkt)) {
-		/* The stack challenges it; a client that forgot will reset. */
-		mcp_count(mnet, MCP_STAT_SYN_OF_ESTABLISHED);
-		return NF_ACCEPT;
-	}
+	if (mcp_established(mnet, pkt))
+		return mcp_syn_challenge(mnet);
 	return mcp_syn_new(mnet, pkt, NULL);
 }
 
@@ -413,11 +467,10 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 	return mcp_syn(mnet, &pkt);
 }
 
-static unsigned int mcp_local_in4(void *priv, struct sk_buff *skb,
-				  const struct nf_hook_state *state)
+static unsigned int mcp_in4(struct mcp_net *mnet, struct sk_buff *skb,
+			    const struct nf_hook_state *state)
 {
 	const struct iphdr *iph = ip_hdr(skb);
-	struct mcp_net *mnet = priv;
 
 	if (iph->protocol == IPPROTO_TCP)
 		return mcp_tcp_in(mnet, skb, state, AF_INET, ip_hdrlen(skb));
@@ -426,11 +479,10 @@ static unsigned int mcp_local_in4(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
-				  const struct nf_hook_state *state)
+static unsigned int mcp_in6(struct mcp_net *mnet, struct sk_buff *skb,
+			    const struct nf_hook_state *state)
 {
 	u8 nexthdr = ipv6_hdr(skb)->nexthdr;
-	struct mcp_net *mnet = priv;
 	__be16 frag_off, port[2];
 	int off;
 
@@ -460,6 +512,29 @@ static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/* Who queues packets to user space gives them back in process context. */
+static unsigned int mcp_local_in4(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = mcp_in4(priv, skb, state);
+	local_bh_enable();
+	return verdict;
+}
+
+static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	unsigned int verdict;
+
+	local_bh_disable();
+	verdict = mcp_in6(priv, skb, state);
+	local_bh_enable();
+	return verdict;
+}
+
 /*
  * The MCP's SYN/ACK carries the request back (plain mode section 5); its SYNs to
  * the server follow the client's (RFC 8803 section 9.3).
@@ -481,7 +556,8 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 	s = mcp_session_find(mnet, &pkt.key);
 	if (!s)
 		return NF_ACCEPT;
-	if (s->echo_len) {
+	/* Not into the answer to a SYN that had no request. */
+	if (s->echo_len && ntohl(pkt.th.ack_seq) == s->isn + 1 + s->syn_len) {
 		if (!mcp_segment_insert(skb, thoff, s->echo, s->echo_len))
 			mcp_count(mnet, MCP_STAT_ECHO_SENT);
 		else
@@ -544,19 +620,22 @@ static const struct nf_hook_ops mcp_hooks[] = {
  * @mnet: the namespace
  *
  * Context: process, mcp_net.lock held.
- * Return: 0 or a negative error.
+ * Return: 0 or a negative error: then no packet is seen any more.
  */
 int mcp_hook_register(struct mcp_net *mnet)
 {
-	int i;
+	int i, err;
 
 	for (i = 0; i < ARRAY_SIZE(mcp_hooks); i++) {
 		mnet->hooks[i] = mcp_hooks[i];
 		mnet->hooks[i].priv = mnet;
 	}
 	BUILD_BUG_ON(ARRAY_SIZE(mcp_hooks) > ARRAY_SIZE(mnet->hooks));
-	return nf_register_net_hooks(mnet->net, mnet->hooks,
-				     ARRAY_SIZE(mcp_hooks));
+	err = nf_register_net_hooks(mnet->net, mnet->hooks,
+				    ARRAY_SIZE(mcp_hooks));
+	if (err)
+		synchronize_net();
+	return err;
 }
 
 /**

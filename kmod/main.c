@@ -44,15 +44,19 @@ int mcp_net_up(struct mcp_net *mnet, const struct mcp_settings *settings)
 	/* The hooks first: no connection without them, not for a moment. */
 	err = mcp_hook_register(mnet);
 	if (err)
-		return err;
+		goto drain;
 	err = mcp_upstream_listen(mnet);
-	if (err) {
-		mcp_hook_unregister(mnet);
-		mcp_session_drain(mnet);
-		return err;
-	}
+	if (err)
+		goto unregister;
 	mnet->up = true;
 	return 0;
+
+unregister:
+	mcp_hook_unregister(mnet);
+drain:
+	/* Each hook is at work as soon as it is there. */
+	mcp_session_drain(mnet);
+	return err;
 }
 
 /**

@@ -31,6 +31,7 @@ bool mcp_bucket_take(struct mcp_bucket *bucket, u32 rate, u32 burst,
 /**
  * struct mcp_acl - clients that may use the MCP
  * @list:	in mcp_policy.acl
+ * @rcu:	for freeing
  * @addr:	prefix; host bits zero
  * @prefixlen:	its length in bits
  * @ifname:	ingress interface; empty: any
@@ -56,6 +57,7 @@ struct mcp_acl {
  * @lock:	guards @bucket; taken with BH off
  * @bucket:	new sessions
  * @used:	jiffies when it last took something
+ * @rcu:	for freeing
  */
 struct mcp_client {
 	struct rhash_head node;

@@ -218,6 +218,11 @@ enum mcp_relay_result mcp_relay_run(struct mcp_session *s)
 		rd = mcp_relay_flow(s, MCP_DOWN);
 	if (!s->gone)
 		ru = mcp_relay_flow(s, MCP_UP);
+	/* Who cannot pass on what a side said does not read of its reset either. */
+	if (!s->gone && mcp_socket_broken(s->upstream))
+		s->gone = MCP_GONE_UPSTREAM;
+	else if (!s->gone && mcp_socket_broken(s->down.sock))
+		s->gone = MCP_GONE_DOWNSTREAM;
 	/* A side that has said its end says nothing of a reset after that. */
 	if (!s->gone && rd != ru) {
 		if (s->flow[MCP_UP].eof && mcp_socket_closed(s->upstream))

@@ -452,7 +452,8 @@ void mcp_session_end(struct mcp_session *s)
 	if (accepted)
 		mcp_socket_release(accepted);
 	else if (s->answered && s->hashed)
-		mcp_socket_forget_syn(s->mnet->net, &s->key.mcp, &s->key.client);
+		mcp_socket_forget_syn(s->mnet->net, &s->key.mcp, &s->key.client,
+				      s->ifindex);
 	mcp_session_unhash(s);
 	xa_erase_bh(&s->mnet->sessions, s->id);
 	timer_shutdown_sync(&s->timer);

@@ -74,7 +74,7 @@ enum {
  *		request what was read so far
  * @payload_len: its length in octets; constant but for a late request
  * @syn_len:	constant; octets of payload in the SYN
- * @ifindex:	constant; interface of the SYN
+ * @ifindex:	constant; interface of the SYN, or 0 of a late request's
  * @tos:	constant; TOS or traffic class of the SYN
  * @late:	constant; the request comes in the stream
  * @mptcp:	constant; the SYN had MP_CAPABLE
@@ -91,6 +91,7 @@ enum {
  *		is well
  * @refusal:	constant; the session is only there to tell this: enum
  *		mcp_convert_error + 1; 0: it is there to be served
+ * @announced:	who listens was told that it began
  * @dialled:	the server has accepted
  * @bound:	upstream and downstream are bound
  * @half_open:	counted as such in policy
@@ -103,10 +104,10 @@ enum {
  *		was told an error must be gone
  * @accept_until: jiffies; the client must have completed its handshake
  * @idle_until: jiffies; behave's timer runs out
- * @drain_until: jiffies; the side that is left has had time enough to take what
- *		it is owed
+ * @drain_until: jiffies; the side that is left has taken nothing of what it is
+ *		owed for long enough
  * @look_again: jiffies; nothing will wake us for what we wait for
- * @unsent:	octets that were on their way out when that was last looked at
+ * @owed:	what the sides had not taken when that was last looked at
  * @probed:	jiffies; a probe was sent then
  */
 struct mcp_session {
@@ -148,6 +149,7 @@ struct mcp_session {
 	u8 state;
 	u8 failure;
 	u8 refusal;
+	bool announced;
 	bool dialled;
 	bool bound;
 	bool half_open;
@@ -164,7 +166,7 @@ struct mcp_session {
 	unsigned long idle_until;
 	unsigned long drain_until;
 	unsigned long look_again;
-	u32 unsent;
+	u32 owed;
 	unsigned long probed;
 };
 

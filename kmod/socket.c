@@ -90,8 +90,8 @@ int mcp_socket_name(struct socket *sock, bool peer, struct mcp_endpoint *ep)
 	struct sockaddr_storage addr;
 	int err;
 
-	err = peer ? kernel_getpeername(sock, (struct sockaddr *)&addr) :
-		kernel_getsockname(sock, (struct sockaddr *)&addr);
+	/* 2: also of a connection that is reset already. */
+	err = sock->ops->getname(sock, (struct sockaddr *)&addr, peer ? 2 : 0);
 	if (err < 0)
 		return err;
 	mcp_endpoint_from_sockaddr(ep, &addr);
@@ -134,13 +134,15 @@ bool mcp_socket_closed(const struct socket *sock)
  * @net: the namespace
  * @local: our end
  * @peer: the other end, of the same family
+ * @ifindex: the interface that its packets come in by: a socket may be bound to
+ *	     it; 0 if it is not
  *
  * Context: any but hard interrupt.
  * Return: the socket with a reference (sock_gen_put()), or NULL. It may be a
  * request socket or one in TIME_WAIT.
  */
 struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
-			     const struct mcp_endpoint *peer)
+			     const struct mcp_endpoint *peer, int ifindex)
 {
 	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
 	struct sock *sk = NULL;
@@ -149,16 +151,45 @@ struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 	if (local->family == AF_INET)
 		sk = __inet_lookup_established(net, hashinfo, peer->addr.ip,
 					       peer->port, local->addr.ip,
-					       ntohs(local->port), 0, 0);
+					       ntohs(local->port), ifindex, 0);
 #if IS_ENABLED(CONFIG_IPV6)
 	else
 		sk = __inet6_lookup_established(net, hashinfo,
 						(const struct in6_addr *)&peer->addr,
 						peer->port,
 						(const struct in6_addr *)&local->addr,
-						ntohs(local->port), 0, 0);
+						ntohs(local->port), ifindex, 0);
 #endif
 	rcu_read_unlock();
+	return sk;
+}
+
+/**
+ * mcp_socket_first() - the TCP socket of a connection
+ * @sock: TCP or MPTCP, connected
+ *
+ * Context: process.
+ * Return: of MPTCP the first subflow, as long as it is there; with a reference
+ * (sock_put()). NULL if there is none.
+ */
+struct sock *mcp_socket_first(struct socket *sock)
+{
+	struct mcp_endpoint local, peer;
+	struct sock *sk = sock->sk;
+
+	if (sk->sk_protocol != IPPROTO_MPTCP) {
+		sock_hold(sk);
+		return sk;
+	}
+	if (mcp_socket_name(sock, false, &local) ||
+	    mcp_socket_name(sock, true, &peer))
+		return NULL;
+	sk = mcp_socket_find(sock_net(sk), &local, &peer,
+			     READ_ONCE(sk->sk_bound_dev_if));
+	if (sk && !sk_fullsock(sk)) {
+		sock_gen_put(sk);
+		sk = NULL;
+	}
 	return sk;
 }
 
@@ -166,21 +197,14 @@ struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 static void mcp_set_first_tclass(struct socket *sock, u8 tclass)
 {
 #if IS_ENABLED(CONFIG_IPV6)
-	struct mcp_endpoint local, peer;
-	struct sock *sk;
+	struct sock *sk = mcp_socket_first(sock);
 
-	if (mcp_socket_name(sock, false, &local) ||
-	    mcp_socket_name(sock, true, &peer))
-		return;
-	sk = mcp_socket_find(sock_net(sock->sk), &local, &peer);
 	if (!sk)
 		return;
-	if (sk_fullsock(sk)) {
-		lock_sock(sk);
-		inet6_sk(sk)->tclass = tclass;
-		release_sock(sk);
-	}
-	sock_gen_put(sk);
+	lock_sock(sk);
+	inet6_sk(sk)->tclass = tclass;
+	release_sock(sk);
+	sock_put(sk);
 #endif
 }
 
@@ -266,45 +290,18 @@ void mcp_socket_probe_stop(struct socket *sock)
 }
 
 /**
- * mcp_socket_ingress() - by which interface a connection came
- * @net: the namespace
- * @local: our end
- * @peer: the other end
- * @ifname: its name, IFNAMSIZ octets; "" if that cannot be told
- *
- * Context: process.
- */
-void mcp_socket_ingress(struct net *net, const struct mcp_endpoint *local,
-			const struct mcp_endpoint *peer, char *ifname)
-{
-	struct sock *sk = mcp_socket_find(net, local, peer);
-	struct net_device *dev;
-
-	ifname[0] = 0;
-	if (!sk)
-		return;
-	if (sk_fullsock(sk)) {
-		rcu_read_lock();
-		dev = dev_get_by_index_rcu(net, READ_ONCE(sk->sk_rx_dst_ifindex));
-		if (dev)
-			strscpy(ifname, dev->name, IFNAMSIZ);
-		rcu_read_unlock();
-	}
-	sock_gen_put(sk);
-}
-
-/**
  * mcp_socket_forget_syn() - the handshake of a connection must not complete
  * @net: the namespace
  * @local: our end
  * @peer: the other end
+ * @ifindex: the interface of its SYN
  *
  * Context: process.
  */
 void mcp_socket_forget_syn(struct net *net, const struct mcp_endpoint *local,
-			   const struct mcp_endpoint *peer)
+			   const struct mcp_endpoint *peer, int ifindex)
 {
-	struct sock *sk = mcp_socket_find(net, local, peer);
+	struct sock *sk = mcp_socket_find(net, local, peer, ifindex);
 	struct request_sock *req;
 
 	if (!sk)
@@ -329,22 +326,30 @@ void mcp_socket_forget_syn(struct net *net, const struct mcp_endpoint *local,
  */
 bool mcp_socket_drained(struct socket *sock)
 {
-	struct mcp_endpoint local, peer;
 	struct sock *sk;
 	bool drained;
 
 	if (READ_ONCE(sock->sk->sk_wmem_queued))
 		return false;
-	if (sock->sk->sk_protocol != IPPROTO_MPTCP ||
-	    mcp_socket_name(sock, false, &local) ||
-	    mcp_socket_name(sock, true, &peer))
-		return true;
-	sk = mcp_socket_find(sock_net(sock->sk), &local, &peer);
+	sk = mcp_socket_first(sock);
 	if (!sk)
 		return true;
-	drained = !sk_fullsock(sk) || !READ_ONCE(sk->sk_wmem_queued);
-	sock_gen_put(sk);
+	drained = !READ_ONCE(sk->sk_wmem_queued);
+	sock_put(sk);
 	return drained;
+}
+
+/**
+ * mcp_socket_broken() - has the connection ended in an error?
+ * @sock: TCP or MPTCP
+ *
+ * What arrived before can still be read. False also once the error was read.
+ *
+ * Context: process.
+ */
+bool mcp_socket_broken(const struct socket *sock)
+{
+	return mcp_socket_closed(sock) && READ_ONCE(sock->sk->sk_err);
 }
 
 /**

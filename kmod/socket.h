@@ -20,14 +20,14 @@ int mcp_socket_name(struct socket *sock, bool peer, struct mcp_endpoint *ep);
 int mcp_socket_receive(struct socket *sock, void *buf, size_t size);
 bool mcp_socket_closed(const struct socket *sock);
 struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
-			     const struct mcp_endpoint *peer);
-void mcp_socket_ingress(struct net *net, const struct mcp_endpoint *local,
-			const struct mcp_endpoint *peer, char *ifname);
+			     const struct mcp_endpoint *peer, int ifindex);
+struct sock *mcp_socket_first(struct socket *sock);
 void mcp_socket_forget_syn(struct net *net, const struct mcp_endpoint *local,
-			   const struct mcp_endpoint *peer);
+			   const struct mcp_endpoint *peer, int ifindex);
 void mcp_socket_probe(struct socket *sock, u32 time_ms);
 void mcp_socket_probe_stop(struct socket *sock);
 bool mcp_socket_drained(struct socket *sock);
+bool mcp_socket_broken(const struct socket *sock);
 void mcp_socket_release(struct socket *sock);
 void mcp_socket_reap(struct net *net);
 

@@ -36,6 +36,9 @@ enum mcp_tcpopt_kind {
  * @tsecr:	timestamp echo reply, valid if @has_ts
  * @mp_capable:	MP_CAPABLE of version 1 is there
  * @mp_join:	MP_JOIN of a SYN or SYN/ACK is there
+ * @mptcp:	an MPTCP option of any subtype is there
+ * @join_syn:	the first of these is the MP_JOIN of a SYN: so does the kernel's
+ *		parser take it, and nothing else
  * @mp_prefer_proxy: MP_PREFER_PROXY is there, and MP_CAPABLE
  * @mp_flags:	flags octet of MP_CAPABLE (A, B, C, ... H)
  * @has_key:	MP_CAPABLE carries the sender's key

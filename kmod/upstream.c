@@ -254,6 +254,7 @@ void mcp_upstream_stop(struct mcp_net *mnet)
 /**
  * mcp_upstream_answer() - give the client's SYN to the stack
  * @s: the session
+ * @as: the counter for it
  *
  * The SYN takes the way from the INPUT chain on once more, because connection
  * tracking confirms it at the end of that way; hook.c then takes the payload
@@ -261,7 +262,7 @@ void mcp_upstream_stop(struct mcp_net *mnet)
  *
  * Context: the worker.
  */
-void mcp_upstream_answer(struct mcp_session *s)
+void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as)
 {
 	struct net_device *dev;
 	struct sk_buff *skb;
@@ -275,7 +276,7 @@ void mcp_upstream_answer(struct mcp_session *s)
 	if (!skb)
 		return;
 
-	mcp_count(s->mnet, MCP_STAT_SYN_ANSWERED);
+	mcp_count(s->mnet, as);
 	/* To be told an error, a client is not waited for that long. */
 	s->accept_until = mcp_deadline(s->refusal ?
 				       READ_ONCE(s->mnet->settings.request_timeout) :
@@ -392,35 +393,53 @@ void mcp_upstream_release(struct mcp_session *s)
 	mcp_socket_release(mcp_upstream_set(s, NULL));
 }
 
+/* What a SYN that was kept says: MP_CAPABLE, TOS or traffic class. */
+static void mcp_read_saved_syn(const struct saved_syn *syn,
+			       struct mcp_arrival *arr)
+{
+	const u8 *ip = syn->data + syn->mac_hdrlen;
+	const u8 *tcp = ip + syn->network_hdrlen;
+	struct mcp_tcpopt opt;
+
+	mcp_tcpopt_parse(tcp + sizeof(struct tcphdr),
+			 syn->tcp_hdrlen - sizeof(struct tcphdr), &opt);
+	arr->mptcp |= opt.mp_capable;
+	arr->tos = ip[0] >> 4 == 4 ? ip[1] : (ip[0] << 4 | ip[1] >> 4);
+}
+
 /**
- * mcp_upstream_asked_mptcp() - did the client's SYN have MP_CAPABLE?
+ * mcp_upstream_arrival() - how a connection came that no SYN has announced
  * @sock: an accepted connection
+ * @arr: what is found; zero where it cannot be
  *
- * Not the same as being MPTCP: a Linux client whose first SYN, with a payload,
- * was lost falls back although it wanted MPTCP and its next SYN said so.
+ * Having asked for MPTCP is not the same as being MPTCP: a Linux client whose
+ * first SYN, with a payload, was lost falls back although it wanted MPTCP and
+ * its next SYN said so.
  *
  * Context: process; takes the socket's lock.
  */
-bool mcp_upstream_asked_mptcp(struct socket *sock)
+void mcp_upstream_arrival(struct socket *sock, struct mcp_arrival *arr)
 {
-	struct sock *sk = sock->sk;
-	struct saved_syn *syn;
-	struct mcp_tcpopt opt = { };
-	u32 off;
+	struct sock *sk = mcp_socket_first(sock);
+	struct net_device *dev;
 
-	if (sk->sk_protocol == IPPROTO_MPTCP)
-		return true;
+	memset(arr, 0, sizeof(*arr));
+	arr->mptcp = sock->sk->sk_protocol == IPPROTO_MPTCP;
+	if (!sk)
+		return;
 	lock_sock(sk);
-	syn = tcp_sk(sk)->saved_syn;
-	if (syn) {
-		off = syn->mac_hdrlen + syn->network_hdrlen +
-			sizeof(struct tcphdr);
-		mcp_tcpopt_parse(syn->data + off,
-				 syn->tcp_hdrlen - sizeof(struct tcphdr), &opt);
+	if (tcp_sk(sk)->saved_syn) {
+		mcp_read_saved_syn(tcp_sk(sk)->saved_syn, arr);
 		tcp_saved_syn_free(tcp_sk(sk));
 	}
 	release_sock(sk);
-	return opt.mp_capable;
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(sock_net(sk),
+				   READ_ONCE(sk->sk_rx_dst_ifindex));
+	if (dev)
+		strscpy(arr->ifname, dev->name, IFNAMSIZ);
+	rcu_read_unlock();
+	sock_put(sk);
 }
 
 /**

@@ -5,11 +5,13 @@
 #ifndef MCP_UPSTREAM_H
 #define MCP_UPSTREAM_H
 
+#include <linux/if.h>
 #include <linux/mptcpproxy.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "endpoint.h"
+#include "stats.h"
 
 struct mcp_net;
 struct mcp_session;
@@ -30,15 +32,27 @@ struct mcp_upstream {
 	bool accept_stop;
 };
 
+/**
+ * struct mcp_arrival - how a connection came
+ * @ifname:	the interface it came in by; "" if that cannot be told
+ * @tos:	TOS or traffic class of its SYN
+ * @mptcp:	its SYN had MP_CAPABLE
+ */
+struct mcp_arrival {
+	char ifname[IFNAMSIZ];
+	u8 tos;
+	bool mptcp;
+};
+
 void mcp_upstream_init(struct mcp_net *mnet);
 int mcp_upstream_listen(struct mcp_net *mnet);
 void mcp_upstream_stop(struct mcp_net *mnet);
 
-void mcp_upstream_answer(struct mcp_session *s);
+void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as);
 void mcp_upstream_refuse(struct mcp_session *s, bool reset);
 bool mcp_upstream_open(struct mcp_session *s);
 void mcp_upstream_release(struct mcp_session *s);
-bool mcp_upstream_asked_mptcp(struct socket *sock);
+void mcp_upstream_arrival(struct socket *sock, struct mcp_arrival *arr);
 enum mcp_upstream_kind mcp_upstream_kind(struct mcp_session *s, u8 *subflows);
 
 #endif /* MCP_UPSTREAM_H */

@@ -88,8 +88,8 @@ enum mcp_setting_attr {
 	MCP_S_COOKIE,			/* u8: enum mcp_cookie_mode, default off */
 	MCP_S_COOKIE_LIFETIME,		/* u32 s: 1 to 604800, default 3600 */
 	MCP_S_REFUSAL,			/* u8: enum mcp_refusal, default reset */
-	MCP_S_EST_IDLE,			/* u32 ms: 100 to 2592000000, default 7440000 */
-	MCP_S_TRANS_IDLE,		/* u32 ms: 100 to 2592000000, default 240000 */
+	MCP_S_EST_IDLE,			/* u32 ms: 100 to 2073600000, default 7440000 */
+	MCP_S_TRANS_IDLE,		/* u32 ms: 100 to 2073600000, default 240000 */
 	MCP_S_I_KNOW,			/* flag: idle times may break RFC 5382 REQ-5 */
 	MCP_S_MAX_SESSIONS,		/* u32: 1 to 16777216, default 1048576 */
 	MCP_S_MAX_HALF_OPEN,		/* u32: 1 to 16777216, default 16384 */

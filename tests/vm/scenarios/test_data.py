@@ -248,7 +248,8 @@ TOS = 0xb8      # DSCP EF, no ECN
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_dscp(lab, protocol, family):
+@pytest.mark.parametrize("via", ["insert", "late"])
+def test_dscp(lab, protocol, family, via):
     """What client and server mark as urgent stays so on the other side."""
     lab.up("require-mptcp off")
     near = lab.capture(lab.client, "c0", "tcp or (ip6 and tcp)")
@@ -262,7 +263,8 @@ def test_dscp(lab, protocol, family):
     else:
         lab.client.nft("table ip6 urgent { chain out { type route hook output priority 0; "
                        "tcp dport 5124 ip6 dscp set ef; }; }")
-    client = lab.connect(listener, b"early", protocol=protocol, family=family, prepare=prepare)
+    client = lab.connect(listener, b"early", protocol=protocol, family=family, prepare=prepare,
+                         via=via)
     server = listener.accept()
     assert server.read_exactly(5) == b"early"
     transfer(client, server, 1000)

@@ -114,6 +114,23 @@ def test_reset_while_stalled(pair):
     lab.wait_stats(session_client_reset=1)
 
 
+def test_reset_while_server_stalled(pair):
+    """A client that goes away while its server reads nothing is not forgotten:
+    the server gets what was acknowledged, or is given up."""
+    lab, client, server = pair
+    lab.ctl("mcp set transitory-idle 2s i-know")
+    client.settimeout(3 * SLOW)
+    sender = Sender(client, SIZE)
+    with pytest.raises(TimeoutError):
+        finish(sender.future)
+    client.reset()
+    lab.wait_stats(session_client_reset=1)
+    lab.wait_idle()
+    got = server.recv(MB)
+    expected = b"".join(blocks(SIZE))[:sender.sent]
+    assert got and expected.startswith(got)
+
+
 def test_half_close_while_stalled(pair):
     """The end of one direction passes a stalled one."""
     lab, client, server = pair

@@ -419,6 +419,44 @@ def test_idle_and_dead(mcp, client_wire, server_wire):
     all_quiet()
 
 
+def test_no_probes_once_alive(mcp, client_wire, server_wire):
+    """Once a probed session has shown that it lives, it is left alone for as
+    long as any other: no probe before it is idle again."""
+    counted = mcp("established-idle 4s transitory-idle 4s i-know")
+    with Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]) as server:
+        client = raw_client(client_wire)
+        client.syn(codec.mp_convert(RAW_SERVER4, 80) + b"one")
+        client.establish(client.answer())
+        assert client.stream(5, lambda octets: octets == b"one")[0] == b"one"
+        counted.wait(session_probed=1)
+        client.data(b"two")
+        assert client.stream(5, lambda octets: octets == b"two")[0] == b"two"
+        assert b"onetwo" in server.received.values()
+    # Both are silent now, and so is the MCP.
+    assert client_wire.first(2.5, client.mine) is None
+    counted.wait(session_probed=1)
+    ctl("session flush")
+    all_quiet()
+
+
+@pytest.mark.parametrize("request_of", [codec.mp_convert, codec.convert])
+def test_opening_takes_too_long(mcp, client_wire, request_of):
+    """A dial that outlasts the transitory time has timed out: a Convert client
+    is told so, another one hears nothing."""
+    counted = mcp("transitory-idle 1s i-know hold-timeout 20s syn-timeout 30s")
+    client = raw_client(client_wire)
+    client.syn(request_of(RAW_SERVER4, 82))
+    counted.wait(session_syn_timeout=0 if request_of is codec.convert else 1, dial_timeout=1)
+    if request_of is codec.convert:
+        client.establish(client.answer())
+        assert codec.read_error(client.stream()[0])[0] == codec.NETWORK_FAILURE
+        client.reset()
+        counted.wait(session_syn_timeout=1, reply_error=1)
+    else:
+        assert client.answer(0.2) is None
+    all_quiet()
+
+
 def test_half_open_ends(mcp, client_wire):
     """An opening session ends after the transitory time, whatever syn-timeout
     says."""

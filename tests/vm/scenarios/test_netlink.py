@@ -14,7 +14,7 @@ import codec
 import genl
 from genl import Genl, acl, attribute, nest
 from scene import (CTL, MCP4, RAW_SERVER4, SERVER4, Server, all_quiet, count, ctl, down,
-                   play, raw_client, run, sessions, table, until)
+                   is_synack_of, play, raw_client, run, sessions, table, until)
 from wire import CLONE_NEWNET, FIN, ACK, RST, Answering, inside, libc
 
 CLONE_NEWUSER = 0x10000000
@@ -47,8 +47,8 @@ def settings(*inner):
 RANGES = {
     1: ("!H", 1, 65535), 2: ("B", 0, 1), 3: ("I", 100, 60000), 4: ("B", 0, 1), 5: ("B", 0, 1),
     6: ("B", 0, 1), 7: ("B", 0, 1), 8: ("I", 100, 60000), 9: ("I", 1000, 300000),
-    10: ("B", 0, 1), 11: ("I", 1, 604800), 12: ("B", 0, 1), 13: ("I", 7440000, 2592000000),
-    14: ("I", 240000, 2592000000), 16: ("I", 1, 1 << 24), 17: ("I", 1, 1 << 24),
+    10: ("B", 0, 1), 11: ("I", 1, 604800), 12: ("B", 0, 1), 13: ("I", 7440000, 2073600000),
+    14: ("I", 240000, 2073600000), 16: ("I", 1, 1 << 24), 17: ("I", 1, 1 << 24),
     18: ("I", 1, 1 << 24), 19: ("I", 0, 1000000), 20: ("I", 1, 1000000), 21: ("I", 0, 1000000),
 }
 
@@ -172,7 +172,7 @@ def test_unknown_commands(wild):
 
 
 UNPRIVILEGED = ["mcp up", "mcp set echo off", "mcp down", "acl add all", "acl del all",
-                "acl flush", "acl show", "session show", "session flush"]
+                "acl flush", "acl show", "session show", "session flush", "monitor"]
 
 
 def test_privileges(mcp):
@@ -374,8 +374,14 @@ class Monitor:
 def test_events(mcp, client_wire):
     """A session is reported when it begins, when it is bound and when it ends,
     with the reason and what it carried."""
-    mcp()
+    mcp(acl=("10.77.64.0/18",))
     with Server(), Monitor() as monitor:
+        # Who is not served is no news, whatever it sends.
+        stranger = raw_client(client_wire, address="10.77.0.9")
+        stranger.syn(codec.convert(SERVER4, 80))
+        assert is_synack_of(stranger.answer(), stranger)
+        stranger.reset()
+        all_quiet()
         client = raw_client(client_wire)
         client.syn(codec.mp_convert(SERVER4, 80) + b"early")
         client.establish(client.answer())

@@ -145,8 +145,9 @@ def test_early_client_gone(mcp, client_wire, request_of):
 
 HARD = ([(RAW_SERVER4, 3, code) for code in (2, 3, 9, 10, 13)] +
         [(RAW_SERVER6, 1, code) for code in (1, 4, 5, 6)])
-SOFT = ([(RAW_SERVER4, 3, code) for code in (0, 1, 5, 11, 12)] + [(RAW_SERVER4, 11, 0)] +
-        [(RAW_SERVER6, 1, code) for code in (0, 3)] + [(RAW_SERVER6, 3, 0)])
+SOFT = ([(RAW_SERVER4, 3, code) for code in (0, 1, 5, 11, 12)] +
+        [(RAW_SERVER4, 11, 0), (RAW_SERVER4, 12, 0)] +
+        [(RAW_SERVER6, 1, code) for code in (0, 3)] + [(RAW_SERVER6, 3, 0), (RAW_SERVER6, 4, 0)])
 
 
 def router(kind, code):

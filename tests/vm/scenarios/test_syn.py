@@ -221,6 +221,65 @@ def test_new_syn_while_established(mcp, client_wire):
     all_quiet()
 
 
+@pytest.mark.parametrize("mode", ["early", "held", "bare"])
+def test_second_syn_after_the_answer(mcp, client_wire, server_wire, mode):
+    """A SYN that comes when its client has been answered, forged perhaps, is
+    challenged: the connection that comes of the answer goes where the first
+    request said, and nowhere else."""
+    counted = mcp("require-mptcp off" + (" handshake early" if mode == "early" else ""))
+    with Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]) as server:
+        client = raw_client(client_wire)
+        request = codec.mp_convert(RAW_SERVER4, 80)
+        client.syn(b"" if mode == "bare" else request)
+        synack = client.answer()
+        assert is_synack_of(synack, client)
+        forged = raw_client(client_wire, address=client.address, port=client.port)
+        forged.syn(codec.mp_convert(RAW_SERVER4, 81) + b"forged")
+        challenge = client.answer()
+        assert not challenge.flags & (SYN | RST), challenge
+        counted.wait(syn_of_established=1, syn_replaced=0)
+        client.establish(synack)
+        client.data((request if mode == "bare" else b"") + b"secret")
+        hear(client, b"secret")
+        assert {key[3]: octets for key, octets in server.received.items()} == {80: b"secret"}
+        assert {syn.dport for syn in server.syns} == {80}
+        client.reset()
+    counted.wait(session_bound=1, session_new=1)
+    all_quiet()
+
+
+def test_reset_right_behind_the_data(mcp, client_wire, server_wire):
+    """What a client was acknowledged reaches its server, even if all it sends
+    after its handshake comes in one go, the reset included."""
+    counted = mcp()
+    number = 20
+    with Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]) as server:
+        for _ in range(number):
+            client = raw_client(client_wire)
+            client.syn(codec.mp_convert(RAW_SERVER4, 80) + b"early")
+            synack = client.answer()
+            client.establish(synack)
+            client.data(b"data")
+            client.reset()
+        counted.wait(session_client_reset=number)
+        until(lambda: len(server.received) == number and
+              set(server.received.values()) == {b"earlydata"}, what="all data")
+    all_quiet()
+
+
+@pytest.mark.parametrize("family, everybody", [
+    (4, "10.0.1.255"), (4, "255.255.255.255"), (4, "224.0.0.1"), (6, "ff02::1")])
+def test_syn_to_many(mcp, client_wire, family, everybody):
+    """A SYN to a broadcast or multicast address is nobody's (RFC 1122 section
+    4.2.3.10): no session, no dial, no answer."""
+    counted = mcp()
+    client = raw_client(client_wire, family)
+    client.other = everybody
+    client.syn(codec.mp_convert(SERVER[family], 80))
+    assert client_wire.first(0.3, lambda segment: segment.dport == client.port) is None
+    counted.wait(session_new=0, dial=0)
+
+
 def silent(client, *packets):
     """Nothing is said to these packets, and no session comes of them."""
     for packet in packets:

@@ -332,6 +332,7 @@ class Answering(threading.Thread):
         self.going = True
 
     def __enter__(self):
+        self.wire.drain()               # what was for others
         self.start()
         return self
 
