@@ -15,7 +15,7 @@ namespace mcp {
 
 namespace {
 
-constexpr uint64_t max_idle = 30ULL * 24 * 3'600'000;
+constexpr uint64_t max_idle = 24ULL * 24 * 3'600'000;
 constexpr uint64_t max_rate = 1'000'000;
 constexpr uint64_t max_sessions = 1 << 24;
 

@@ -206,7 +206,7 @@ TEST_CASE("settings that are wrong")
     CHECK(complaint({"max-sessions", "16777217"}).find("out of range") != std::string::npos);
     CHECK(complaint({"max-sessions", "0"}).find("1 to 16777216") != std::string::npos);
     CHECK(complaint({"session-rate", "4294967296"}).find("0 to 1000000") != std::string::npos);
-    CHECK(complaint({"established-idle", "721h"}).find("100ms to 720h") != std::string::npos);
+    CHECK(complaint({"established-idle", "577h"}).find("100ms to 576h") != std::string::npos);
     CHECK(complaint({"max-sessions", "-1"}).find("not a number") != std::string::npos);
 }
 

@@ -34,6 +34,7 @@ import subprocess
 import threading
 
 import codec
+import control
 from capture import Capture
 from netns import TIMEOUT, Namespace, wait_for
 from streams import Connection, Listener
@@ -170,13 +171,15 @@ class Lab:
 
     def up(self, settings="", acl=("all",)):
         """Starts the MCP."""
+        if control.up(self.mcp.name, settings, acl):
+            return
         self.ctl("mcp up", settings)
         for prefix in acl:
             self.ctl("acl add", prefix)
 
     def stats(self):
         """All counters."""
-        return {row["name"]: row["value"] for row in self.ctl("stats show")}
+        return control.stats(self.mcp.name)
 
     def wait_stats(self, timeout=TIMEOUT, **wanted):
         """Waits until counters stand so: lab.wait_stats(session_closed=1)."""
@@ -204,7 +207,7 @@ class Lab:
 
     def count(self):
         """total, half_open and clients, as a dictionary."""
-        return self.ctl("session count")[0]
+        return control.count(self.mcp.name)
 
     def wait_idle(self, timeout=2 * TIMEOUT):
         """Waits until the MCP has no session."""

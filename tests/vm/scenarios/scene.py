@@ -5,17 +5,16 @@ plays by hand (wire.py): clients 10.77.0.0/16 and fd77::/48 behind c, servers
 10.99.0.0/16 and fd99::/48 behind s.
 """
 
-import contextlib
 import json
 import os
 import socket
-import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
+import control
 import genl
 from wire import ACK, FIN, RST, SYN, Peer, Wire, inside
 
@@ -120,11 +119,8 @@ def table(*words, netns="m"):
 
 
 def stats(netns="m"):
-    """All counters; not by way of the tool, since this is asked often."""
-    with contextlib.closing(genl.Genl(netns)) as control:
-        _, replies = control.dump(genl.STATS_GET)
-    rows = [genl.attributes(genl.attributes(reply[4:])[genl.A_STAT]) for reply in replies]
-    return {row[1][:-1].decode(): struct.unpack("Q", row[2])[0] for row in rows}
+    """All counters."""
+    return control.stats(netns)
 
 
 def sessions(netns="m"):
@@ -133,11 +129,7 @@ def sessions(netns="m"):
 
 def count(netns="m"):
     """How many sessions there are: total, half_open and clients."""
-    with contextlib.closing(genl.Genl(netns)) as control:
-        _, replies = control.request(genl.SESSION_COUNT)
-    row = genl.attributes(genl.attributes(replies[0][4:])[genl.A_COUNT])
-    names = {1: "total", 2: "half_open", 3: "clients"}
-    return {names[kind]: struct.unpack("I", value)[0] for kind, value in row.items()}
+    return control.count(netns)
 
 
 def until(condition, seconds=10, what=""):
@@ -192,9 +184,10 @@ def mcp(machines):
     """A function that brings the MCP up with these settings; it serves all
     clients unless told otherwise."""
     def up(settings="", acl=("all",)):
-        ctl("mcp up", settings)
-        for entry in acl:
-            ctl("acl add", entry)
+        if not control.up("m", settings, acl):
+            ctl("mcp up", settings)
+            for entry in acl:
+                ctl("acl add", entry)
         return Counted()
     down()
     yield up
@@ -203,9 +196,9 @@ def mcp(machines):
 
 def down(netns="m"):
     """No MCP and no ACL."""
-    with contextlib.closing(genl.Genl(netns)) as control:
-        control.request(genl.DOWN)
-        control.request(genl.ACL_FLUSH)
+    with control.asking(netns) as socket_:
+        socket_.request(genl.DOWN)
+        socket_.request(genl.ACL_FLUSH)
 
 
 @pytest.fixture(scope="session")
