@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "acl.h"
 
+#include "list.h"
+
 #include <cerrno>
 
 #include <fmt/format.h>
@@ -12,6 +14,8 @@
 namespace mcp {
 
 namespace {
+
+constexpr PrefixTypes prefix_types = {MCP_ACL_A_FAMILY, MCP_ACL_A_ADDR, MCP_ACL_A_PREFIXLEN};
 
 bool means_all(std::string_view word)
 {
@@ -60,34 +64,12 @@ Status del(Words& words, Output&)
 
 Status show(Words& words, Output& output)
 {
-    if (Status status = words.finish(); !status)
-        return status;
-    Result<Module> module = Module::open();
-    if (!module)
-        return module.error();
-    const Result<std::vector<AclEntry>> entries = list_acl(*module);
-    if (!entries)
-        return entries.error();
-
-    for (const AclEntry& entry : *entries) {
-        if (output.json())
-            output.row(acl_json(entry));
-        else
-            output.line(format_acl(entry));
-    }
-    return {};
+    return show_list(words, output, list_acl, format_acl, acl_json);
 }
 
 Status flush(Words& words, Output&)
 {
-    if (Status status = words.finish(); !status)
-        return status;
-    Result<Module> module = Module::open();
-    if (!module)
-        return module.error();
-
-    Message message = module->message(MCP_CMD_ACL_FLUSH);
-    return module->request(message);
+    return send_plain(words, MCP_CMD_ACL_FLUSH);
 }
 
 constexpr Command commands[] = {
@@ -125,23 +107,14 @@ Result<std::vector<AclEntry>> parse_acl(Words& words)
         entries.push_back({.prefix = *prefix});
     }
 
-    if (!words.empty()) {
-        constexpr std::string_view keywords[] = {"dev"};
-        const Result<size_t> keyword = match_word(words.next(), keywords, "word");
-
-        if (!keyword)
-            return keyword.error();
-        const Result<std::string> interface = words.value("dev", "an interface name");
-        if (!interface)
-            return interface.error();
-        if (interface->empty() || interface->size() >= IFNAMSIZ)
-            return usage_error(fmt::format("'{}' is not an interface name: it has 1 to {} letters",
-                                           *interface, IFNAMSIZ - 1));
-        for (AclEntry& entry : entries)
-            entry.interface = *interface;
-    }
-    if (const Status status = words.finish(); !status)
-        return status.error();
+    const auto interface = words.finish_with("dev", "an interface name");
+    if (!interface)
+        return interface.error();
+    if (*interface && ((*interface)->empty() || (*interface)->size() >= IFNAMSIZ))
+        return usage_error(fmt::format("'{}' is not an interface name: it has 1 to {} letters",
+                                       **interface, IFNAMSIZ - 1));
+    for (AclEntry& entry : entries)
+        entry.interface = *interface;
     return entries;
 }
 
@@ -149,40 +122,31 @@ void put_acl(Message& message, const AclEntry& entry)
 {
     const Message::Nest nest(message, MCP_A_ACL);
 
-    message.put_u16(MCP_ACL_A_FAMILY, entry.prefix.address.family);
-    message.put_bytes(MCP_ACL_A_ADDR, entry.prefix.address.bytes());
-    message.put_u8(MCP_ACL_A_PREFIXLEN, entry.prefix.length);
+    put_prefix(message, prefix_types, entry.prefix);
     if (entry.interface)
         message.put_string(MCP_ACL_A_IFNAME, *entry.interface);
 }
 
 Result<AclEntry> decode_acl(const nlmsghdr* header)
 {
-    const auto top = Attributes<MCP_A_MAX>::parse(header, {});
-    if (!top)
-        return top.error();
-    if (!top->has(MCP_A_ACL))
-        return failure("the kernel sent no ACL entry where one was due");
+    const Result<const nlattr*> nest = find_nest(header, MCP_A_ACL, "ACL entry");
+    if (!nest)
+        return nest.error();
 
     Attributes<MCP_ACL_A_MAX>::Kinds kinds = {};
     kinds[MCP_ACL_A_FAMILY] = Kind::u16;
     kinds[MCP_ACL_A_PREFIXLEN] = Kind::u8;
     kinds[MCP_ACL_A_IFNAME] = Kind::string;
     kinds[MCP_ACL_A_HITS] = Kind::u64;
-    const auto attributes = Attributes<MCP_ACL_A_MAX>::parse((*top)[MCP_A_ACL], kinds);
+    const auto attributes = Attributes<MCP_ACL_A_MAX>::parse(*nest, kinds);
     if (!attributes)
         return attributes.error();
 
-    const auto family = attributes->u16(MCP_ACL_A_FAMILY);
-    const auto octets = attributes->bytes(MCP_ACL_A_ADDR);
-    const auto length = attributes->u8(MCP_ACL_A_PREFIXLEN);
-    if (!family || !octets || !length)
-        return failure("the kernel sent an ACL entry without a prefix");
-    const auto address = Address::from_bytes(*family, *octets);
-    if (!address || *length > address->size() * 8)
-        return failure("the kernel sent an ACL entry with a prefix that is none");
+    const Result<Prefix> prefix = read_prefix(*attributes, prefix_types);
+    if (!prefix)
+        return prefix.error();
 
-    return AclEntry{.prefix = {.address = *address, .length = *length},
+    return AclEntry{.prefix = *prefix,
                     .interface = attributes->string(MCP_ACL_A_IFNAME),
                     .hits = attributes->u64(MCP_ACL_A_HITS)};
 }

@@ -57,12 +57,12 @@ Result<Address> parse_address(std::string_view text)
             return address;
     }
     if (text.find('%') != std::string_view::npos)
-        return usage_error(
-            fmt::format("'{}': leave out '%' and the zone, name the interface with 'dev'", text));
+        return usage_error(fmt::format(
+            "'{}': leave out '%' and the zone ('acl' names an interface with 'dev')", text));
     return usage_error(fmt::format("'{}' is not an IPv4 or IPv6 address", text));
 }
 
-Result<Prefix> parse_prefix(std::string_view text)
+Result<Prefix> parse_prefix(std::string_view text, unsigned int host_bits)
 {
     const size_t slash = text.find('/');
     Result<Address> address = parse_address(text.substr(0, slash));
@@ -71,15 +71,16 @@ Result<Prefix> parse_prefix(std::string_view text)
         return address.error();
 
     const auto bits = static_cast<unsigned int>(address->size() * 8);
+    const unsigned int shortest = bits - std::min(bits, host_bits);
     unsigned int length = bits;
     if (slash != std::string_view::npos) {
         const std::string_view digits = text.substr(slash + 1);
         const char* end = digits.data() + digits.size();
         const auto [stop, failed] = std::from_chars(digits.data(), end, length);
 
-        if (failed != std::errc() || stop != end || length > bits)
-            return usage_error(
-                fmt::format("'{}': the prefix length must be a number from 0 to {}", text, bits));
+        if (failed != std::errc() || stop != end || length < shortest || length > bits)
+            return usage_error(fmt::format("'{}': the prefix length must be a number from {} to {}",
+                                           text, shortest, bits));
     }
 
     const Prefix prefix{masked(*address, length), static_cast<uint8_t>(length)};

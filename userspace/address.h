@@ -44,9 +44,10 @@ struct Endpoint {
 
 Result<Address> parse_address(std::string_view text);
 
-// "192.0.2.0/24", or a plain address, which stands for itself alone. Host bits
-// are an error whose message names the prefix that was probably meant.
-Result<Prefix> parse_prefix(std::string_view text);
+// "192.0.2.0/24", or a plain address, which stands for itself alone. No more
+// than host_bits may be left to hosts. They must be zero: the message of the
+// error names the prefix that was probably meant.
+Result<Prefix> parse_prefix(std::string_view text, unsigned int host_bits = 128);
 
 std::string format_address(const Address& address);
 std::string format_prefix(const Prefix& prefix);

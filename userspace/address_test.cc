@@ -61,6 +61,21 @@ TEST_CASE("what is no prefix is refused")
     CHECK(parse_prefix("fe80::1%eth0").error().message.find("dev") != std::string::npos);
 }
 
+TEST_CASE("prefixes may have to be long")
+{
+    for (const char* text :
+         {"192.0.0.0/16", "192.0.2.1", "2001:db8::/112", "2001:db8::1:0/112", "2001:db8::1"}) {
+        INFO(text);
+        CHECK(parse_prefix(text, 16));
+    }
+    CHECK(parse_prefix("192.0.0.0/15", 16).error().message ==
+          "'192.0.0.0/15': the prefix length must be a number from 16 to 32");
+    CHECK(parse_prefix("0.0.0.0/0", 16).error().message.ends_with("from 16 to 32"));
+    CHECK(parse_prefix("192.0.2.0/33", 16).error().message.ends_with("from 16 to 32"));
+    CHECK(parse_prefix("2001:db8::/111", 16).error().message.ends_with("from 112 to 128"));
+    CHECK(parse_prefix("192.0.2.1/24", 16).error().message.ends_with("192.0.2.0/24"));
+}
+
 TEST_CASE("a prefix contains its addresses only")
 {
     CHECK(parse_prefix("192.0.2.0/25")->contains(*parse_address("192.0.2.127")));

@@ -4,6 +4,7 @@
 #include "acl.h"
 #include "mcp.h"
 #include "monitor.h"
+#include "pool.h"
 #include "session.h"
 #include "stats.h"
 
@@ -16,8 +17,8 @@ namespace mcp {
 
 namespace {
 
-constexpr std::array<const Object*, 5> table = {
-    &mcp_object, &acl_object, &session_object, &stats_object, &monitor_object,
+constexpr std::array<const Object*, 6> table = {
+    &mcp_object, &acl_object, &pool_object, &session_object, &stats_object, &monitor_object,
 };
 
 std::vector<std::string_view> command_words(const Object& object)

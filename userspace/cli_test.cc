@@ -112,6 +112,14 @@ TEST_CASE("wrong usage ends with 2 and one line on stderr")
                                   "acl del nonsense",
                                   "acl show surplus",
                                   "acl flush surplus",
+                                  "pool add",
+                                  "pool add 192.0.2.1/28",
+                                  "pool add 192.0.0.0/15",
+                                  "pool add 192.0.2.0/28 ports",
+                                  "pool add 192.0.2.0/28 ports 2-1",
+                                  "pool del 192.0.2.0/28 ports 1-2",
+                                  "pool show surplus",
+                                  "pool flush surplus",
                                   "session show state",
                                   "session show state nonsense",
                                   "session show client 1.2.3",
@@ -137,7 +145,7 @@ TEST_CASE("wrong usage ends with 2 and one line on stderr")
 TEST_CASE("help and version go to stdout")
 {
     for (const char* arguments :
-         {"help", "-h", "--help", "mcp help", "acl help", "session help", "stats help",
+         {"help", "-h", "--help", "mcp help", "acl help", "pool help", "session help", "stats help",
           "monitor help", "mcp up help", "help mcp", "-j help"}) {
         INFO(arguments);
         const Outcome outcome = run(arguments);
@@ -154,10 +162,26 @@ TEST_CASE("without the module every command says what to do")
         WARN("the module is loaded: not tested");
         return;
     }
-    for (const char* arguments :
-         {"mcp show", "mcp up", "mcp set echo off", "mcp down", "acl show", "acl add all",
-          "acl del all", "acl flush", "session show", "session count", "session flush",
-          "stats show", "monitor", "m sh", "-j mcp show", "-jp acl"}) {
+    for (const char* arguments : {"mcp show",
+                                  "mcp up",
+                                  "mcp set echo off",
+                                  "mcp down",
+                                  "acl show",
+                                  "acl add all",
+                                  "acl del all",
+                                  "acl flush",
+                                  "pool show",
+                                  "pool add 192.0.2.1",
+                                  "pool del 192.0.2.1",
+                                  "pool flush",
+                                  "session show",
+                                  "session count",
+                                  "session flush",
+                                  "stats show",
+                                  "monitor",
+                                  "m sh",
+                                  "-j mcp show",
+                                  "-jp acl"}) {
         INFO(arguments);
         const Outcome outcome = run(arguments);
         CHECK(outcome.status == 1);

@@ -111,14 +111,8 @@ Status show(Words& words, Output& output)
 
 Status down(Words& words, Output&)
 {
-    if (Status status = words.finish(); !status)
-        return status;
-    Result<Module> module = Module::open();
-    if (!module)
-        return module.error();
+    Status status = send_plain(words, MCP_CMD_DOWN);
 
-    Message message = module->message(MCP_CMD_DOWN);
-    Status status = module->request(message);
     if (!status && status.error().kernel_errno == ENOENT)
         status.error().message = "MCP is not up: nothing to stop";
     return status;

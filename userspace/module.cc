@@ -90,4 +90,27 @@ Status Module::join(const std::string& group)
     return joined ? std::move(joined) : explain(std::move(joined.error()));
 }
 
+Status send_plain(const Words& words, uint8_t command)
+{
+    if (Status status = words.finish(); !status)
+        return status;
+    Result<Module> module = Module::open();
+    if (!module)
+        return module.error();
+
+    Message message = module->message(command);
+    return module->request(message);
+}
+
+Result<const nlattr*> find_nest(const nlmsghdr* header, int type, std::string_view what)
+{
+    const auto top = Attributes<MCP_A_MAX>::parse(header, {});
+
+    if (!top)
+        return top.error();
+    if (!top->has(type))
+        return failure(fmt::format("the kernel sent no {} where one was due", what));
+    return (*top)[type];
+}
+
 } // namespace mcp

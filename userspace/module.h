@@ -3,8 +3,10 @@
 
 #include "netlink.h"
 #include "result.h"
+#include "words.h"
 
 #include <functional>
+#include <string_view>
 #include <vector>
 
 namespace mcp {
@@ -44,6 +46,13 @@ private:
     Socket socket_;
     Family family_;
 };
+
+// Sends a command that has neither arguments nor a reply.
+Status send_plain(const Words& words, uint8_t command);
+
+// The nest of that type in a message of the family. what is a noun for the
+// error that there is none ("session").
+Result<const nlattr*> find_nest(const nlmsghdr* header, int type, std::string_view what);
 
 template <class T>
 Result<std::vector<T>> Module::dump(uint8_t command,

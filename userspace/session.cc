@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 #include <fmt/format.h>
 #include <linux/mptcpproxy.h>
@@ -132,26 +131,18 @@ Status count(Words& words, Output& output)
 
 Status flush(Words& words, Output&)
 {
+    const auto text = words.finish_with("id", "the number of a session");
     std::optional<uint64_t> id;
 
-    if (!words.empty()) {
-        constexpr std::string_view keywords[] = {"id"};
-        const Result<size_t> keyword = match_word(words.next(), keywords, "word");
-        if (!keyword)
-            return keyword.error();
-        const Result<std::string> text = words.value("id", "the number of a session");
-        if (!text)
-            return text.error();
+    if (!text)
+        return text.error();
+    if (*text) {
+        const Result<uint64_t> number = parse_number(**text);
 
-        uint64_t number = 0;
-        const char* last = text->data() + text->size();
-        const auto [stop, failed] = std::from_chars(text->data(), last, number);
-        if (failed != std::errc() || stop != last)
-            return usage_error(fmt::format("'{}' is not the number of a session", *text));
-        id = number;
+        if (!number)
+            return usage_error(fmt::format("'{}' is not the number of a session", **text));
+        id = *number;
     }
-    if (Status status = words.finish(); !status)
-        return status;
     Result<Module> module = Module::open();
     if (!module)
         return module.error();
@@ -248,13 +239,11 @@ Result<Session> decode_session(const nlattr* nest)
 
 Result<Session> decode_session(const nlmsghdr* header)
 {
-    const auto top = Attributes<MCP_A_MAX>::parse(header, {});
+    const Result<const nlattr*> nest = find_nest(header, MCP_A_SESSION, "session");
 
-    if (!top)
-        return top.error();
-    if (!top->has(MCP_A_SESSION))
-        return failure("the kernel sent no session where one was due");
-    return decode_session((*top)[MCP_A_SESSION]);
+    if (!nest)
+        return nest.error();
+    return decode_session(*nest);
 }
 
 bool SessionFilter::passes(const Session& session) const

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include <fmt/format.h>
 #include <linux/mptcpproxy.h>
@@ -72,6 +71,8 @@ constexpr std::array<Setting, MCP_S_MAX> table = {{
      "how many may come at once"},
     {"error-rate", MCP_S_ERROR_RATE, number, 0, max_rate, 10, {},
      "Error TLVs a second to one client address, 0: none"},
+    {"max-ports-client", MCP_S_MAX_PORTS_CLIENT, number, 1, max_sessions, 2'048, {},
+     "external ports one client address may have at a time"},
 }};
 // clang-format on
 
@@ -120,17 +121,6 @@ std::string_view expected(const Setting& setting)
         break;
     }
     return "a number";
-}
-
-Result<uint64_t> parse_number(std::string_view text)
-{
-    const char* end = text.data() + text.size();
-    uint64_t value = 0;
-    const auto [stop, failed] = std::from_chars(text.data(), end, value);
-
-    if (failed != std::errc() || stop != end)
-        return usage_error(fmt::format("'{}' is not a number", text));
-    return value;
 }
 
 Result<uint64_t> parse_value(const Setting& setting, std::string_view text)

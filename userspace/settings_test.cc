@@ -109,7 +109,9 @@ TEST_CASE("all settings at once, as text and as JSON")
                                "session-burst",
                                "7",
                                "error-rate",
-                               "6"});
+                               "6",
+                               "max-ports-client",
+                               "5"});
     REQUIRE(values);
     REQUIRE(values->size() == settings().size());
     const Json json = settings_json(round_trip(*values));
@@ -133,7 +135,8 @@ TEST_CASE("all settings at once, as text and as JSON")
                        {"max_half_open_client", 8},
                        {"session_rate", 0},
                        {"session_burst", 7},
-                       {"error_rate", 6}});
+                       {"error_rate", 6},
+                       {"max_ports_client", 5}});
 }
 
 TEST_CASE("the octets of a message are those of the contract")
@@ -205,6 +208,7 @@ TEST_CASE("settings that are wrong")
     CHECK(complaint({"echo", "on", "echo", "off"}).find("twice") != std::string::npos);
     CHECK(complaint({"max-sessions", "16777217"}).find("out of range") != std::string::npos);
     CHECK(complaint({"max-sessions", "0"}).find("1 to 16777216") != std::string::npos);
+    CHECK(complaint({"max-ports-client", "0"}).find("1 to 16777216") != std::string::npos);
     CHECK(complaint({"session-rate", "4294967296"}).find("0 to 1000000") != std::string::npos);
     CHECK(complaint({"established-idle", "577h"}).find("100ms to 576h") != std::string::npos);
     CHECK(complaint({"max-sessions", "-1"}).find("not a number") != std::string::npos);

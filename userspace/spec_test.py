@@ -121,12 +121,13 @@ def check_attribute(member, comment, attribute, spec):
         enum = enums[attribute["enum"]]["enum-name"] if "enum" in attribute else None
         expect(f"{member}, enum", named and named.group(1).replace("_", "-"), enum)
 
-    limits = re.search(r"(?:\b|:)(\d+) to (\d+)", comment)
+    # Of several ranges, one for each family, the specification has the bounds.
+    limits = re.findall(r"(?:\b|:)(\d+) to (\d+)", comment)
     if limits:
         checks = attribute.get("checks", {})
         expect(
             f"{member}, range",
-            [int(limit) for limit in limits.groups()],
+            [min(int(low) for low, _ in limits), max(int(high) for _, high in limits)],
             [checks.get("min"), checks.get("max")],
         )
     default = re.search(r"default (\w+)", comment)
@@ -141,7 +142,8 @@ def check_command(name, line, operation):
         raise Mismatch(f"command {name}: no '{kind}' in the specification")
     body = operation[kind] or {}
     named = set(re.findall(r"\b[A-Z][A-Z_]+\b", re.sub(r"\{.*?\}", "", line.split(";")[0])))
-    known = {"UP", "VERSION", "SETTINGS", "ACL", "SESSION", "SESSION_ID", "COUNT", "STAT", "EVENT"}
+    known = {"UP", "VERSION", "SETTINGS", "ACL", "POOL", "SESSION", "SESSION_ID", "COUNT"}
+    known |= {"STAT", "EVENT"}
     attributes = set(body.get("attributes", []))
     for direction in ("request", "reply"):
         attributes |= set((body.get(direction) or {}).get("attributes", []))
@@ -299,6 +301,7 @@ def self_test(header, module, spec_text):
         ("MCP_END_IDLE,\n	MCP_END_FLUSHED,", "MCP_END_FLUSHED,\n	MCP_END_IDLE,"),
         ("MCP_CMD_ACL_ADD,\n", "MCP_CMD_ACL_ADD,\n	MCP_CMD_NEW,\n"),
         ("u32 ms: 100 to 60000, default 2500", "u32 ms: 100 to 30000, default 2500"),
+        ("16 to 32, 112 to 128", "16 to 32, 112 to 127"),
         ("u8: enum mcp_state (", "u8: enum mcp_codec ("),
         ("reply: COUNT { ... }", "reply: STAT { ... }"),
     ]

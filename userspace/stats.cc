@@ -74,16 +74,14 @@ const Object stats_object = {"stats", "what the module has counted", commands, d
 
 Result<Counter> decode_counter(const nlmsghdr* header)
 {
-    const auto top = Attributes<MCP_A_MAX>::parse(header, {});
-    if (!top)
-        return top.error();
-    if (!top->has(MCP_A_STAT))
-        return failure("the kernel sent no counter where one was due");
+    const Result<const nlattr*> nest = find_nest(header, MCP_A_STAT, "counter");
+    if (!nest)
+        return nest.error();
 
     Attributes<MCP_STAT_A_MAX>::Kinds kinds = {};
     kinds[MCP_STAT_A_NAME] = Kind::string;
     kinds[MCP_STAT_A_VALUE] = Kind::u64;
-    const auto attributes = Attributes<MCP_STAT_A_MAX>::parse((*top)[MCP_A_STAT], kinds);
+    const auto attributes = Attributes<MCP_STAT_A_MAX>::parse(*nest, kinds);
     if (!attributes)
         return attributes.error();
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -74,6 +75,25 @@ Status Words::finish() const
     return usage_error(fmt::format("'{}' is one word too many", rest_.front()));
 }
 
+Result<std::optional<std::string>> Words::finish_with(std::string_view keyword,
+                                                      std::string_view expected)
+{
+    std::optional<std::string> given;
+
+    if (!empty()) {
+        const Result<size_t> index = match_word(next(), {&keyword, 1}, "word");
+        if (!index)
+            return index.error();
+        const Result<std::string> text = value(keyword, expected);
+        if (!text)
+            return text.error();
+        given = *text;
+    }
+    if (const Status status = finish(); !status)
+        return status.error();
+    return given;
+}
+
 bool Words::asks_for_help() const
 {
     return std::any_of(rest_.begin(), rest_.end(), [](const std::string& word) {
@@ -93,6 +113,17 @@ std::vector<size_t> matches(std::string_view word, std::span<const std::string_v
             found.push_back(i);
     }
     return found;
+}
+
+Result<uint64_t> parse_number(std::string_view text)
+{
+    const char* end = text.data() + text.size();
+    uint64_t value = 0;
+    const auto [stop, failed] = std::from_chars(text.data(), end, value);
+
+    if (failed != std::errc() || stop != end)
+        return usage_error(fmt::format("'{}' is not a number", text));
+    return value;
 }
 
 std::string either(std::span<const std::string_view> words)

@@ -4,6 +4,8 @@
 #include "result.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +29,10 @@ public:
     // Every word there is has been used, or the error that says it has not.
     Status finish() const;
 
+    // The same, but "KEYWORD VALUE" may come before the end: the value, if so.
+    Result<std::optional<std::string>> finish_with(std::string_view keyword,
+                                                   std::string_view expected);
+
     bool asks_for_help() const;
 
 private:
@@ -46,6 +52,8 @@ Result<size_t> match_word(std::string_view word, std::span<const std::string_vie
 // did you mean 'show'?"
 Error unknown_word(std::string_view word, std::span<const std::string_view> candidates,
                    std::string_view what);
+
+Result<uint64_t> parse_number(std::string_view text);
 
 // "a", "a or b", "a, b or c".
 std::string either(std::span<const std::string_view> words);

@@ -66,6 +66,7 @@ TEST_CASE("an abbreviation of several objects is settled by its command")
     CHECK(chosen({"m", "up"}) == "mcp up");
     CHECK(chosen({"mo"}) == "monitor session");
     CHECK(chosen({"a", "a"}) == "acl add");
+    CHECK(chosen({"p", "f"}) == "pool flush");
     CHECK(chosen({"s", "c"}) == "session count");
     CHECK(chosen({"acl", "list"}) == "acl show");
     CHECK(chosen({"acl", "delete"}) == "acl del");
@@ -100,4 +101,28 @@ TEST_CASE("words that are left over")
     CHECK_FALSE(Words(list).finish());
     list = {};
     CHECK(Words(list).finish());
+}
+
+TEST_CASE("a keyword and its value before the end")
+{
+    const auto given = [](std::vector<std::string> list) {
+        Words words(list);
+
+        return words.finish_with("dev", "an interface name");
+    };
+
+    CHECK(*given({}) == std::nullopt);
+    CHECK(*given({"dev", "eth0"}) == "eth0");
+    CHECK(*given({"d", ""}) == "");
+    CHECK(given({"dev"}).error().message == "'dev' needs an interface name after it");
+    CHECK(given({"eth0"}).error().message == "unknown word 'eth0': use dev");
+    CHECK(given({"dev", "eth0", "eth1"}).error().message == "'eth1' is one word too many");
+}
+
+TEST_CASE("numbers")
+{
+    CHECK(*parse_number("0") == 0);
+    CHECK(*parse_number("18446744073709551615") == UINT64_MAX);
+    for (const char* text : {"", "-1", "+1", " 1", "1 ", "1x", "0x1", "18446744073709551616"})
+        CHECK(parse_number(text).error().message == "'" + std::string(text) + "' is not a number");
 }

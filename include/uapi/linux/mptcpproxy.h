@@ -4,8 +4,8 @@
  *
  * Everything is per network namespace: a request acts on the namespace of the
  * socket that carries it. Commands that change something, and those that show
- * clients (ACL_GET, SESSION_GET), need CAP_NET_ADMIN in the user namespace that
- * owns the network namespace.
+ * clients or addresses (ACL_GET, POOL_GET, SESSION_GET, the multicast group), need
+ * CAP_NET_ADMIN in the user namespace that owns the network namespace.
  *
  *   MCP_CMD_UP	          SETTINGS...			start the MCP; -EEXIST if up
  *   MCP_CMD_SET          SETTINGS... but PORT		change settings; -ENOENT if down
@@ -20,11 +20,15 @@
  *   MCP_CMD_SESSION_FLUSH [SESSION_ID]			reset all sessions, or one
  *   MCP_CMD_STATS_GET    dump				each: STAT { NAME, VALUE }
  *   MCP_CMD_SESSION_EVENT multicast "session"		EVENT, SESSION { ... }
+ *   MCP_CMD_POOL_ADD     POOL { FAMILY, ADDR, PREFIXLEN [, FIRST, LAST] }
+ *   MCP_CMD_POOL_DEL     POOL { FAMILY, ADDR, PREFIXLEN }
+ *   MCP_CMD_POOL_FLUSH   -
+ *   MCP_CMD_POOL_GET     dump				each: POOL { ..., USED }
  *
- * The ACL exists whether the MCP is up or not, and outlives MCP_CMD_DOWN.
+ * ACL and pool exist whether the MCP is up or not, and outlive MCP_CMD_DOWN.
  *
- * All addresses are in network order, 4 or 16 octets as FAMILY says; ports are
- * in network order; times are in milliseconds unless an attribute says else.
+ * All addresses are in network order, 4 or 16 octets as FAMILY says; a be16 is a
+ * port in network order; times are in milliseconds unless an attribute says else.
  */
 #ifndef _UAPI_LINUX_MPTCPPROXY_H
 #define _UAPI_LINUX_MPTCPPROXY_H
@@ -50,6 +54,10 @@ enum mcp_cmd {
 	MCP_CMD_SESSION_FLUSH,
 	MCP_CMD_STATS_GET,
 	MCP_CMD_SESSION_EVENT,
+	MCP_CMD_POOL_ADD,
+	MCP_CMD_POOL_DEL,
+	MCP_CMD_POOL_FLUSH,
+	MCP_CMD_POOL_GET,
 	__MCP_CMD_MAX,
 };
 
@@ -68,6 +76,7 @@ enum mcp_attr {
 	MCP_A_STAT,			/* nest: enum mcp_stat_attr */
 	MCP_A_EVENT,			/* u8: enum mcp_event */
 	MCP_A_PAD,
+	MCP_A_POOL,			/* nest: enum mcp_pool_attr */
 	__MCP_A_MAX,
 };
 
@@ -97,6 +106,7 @@ enum mcp_setting_attr {
 	MCP_S_SESSION_RATE,		/* u32 a second, client; default 1000; 0: any */
 	MCP_S_SESSION_BURST,		/* u32: 1 to 1000000, default 2000 */
 	MCP_S_ERROR_RATE,		/* u32 a second, client; default 10; 0: none */
+	MCP_S_MAX_PORTS_CLIENT,		/* u32: 1 to 16777216, default 2048 */
 	__MCP_S_MAX,
 };
 
@@ -122,6 +132,21 @@ enum mcp_acl_attr {
 };
 
 #define MCP_ACL_A_MAX (__MCP_ACL_A_MAX - 1)
+
+/* MCP_A_POOL: external addresses */
+enum mcp_pool_attr {
+	MCP_POOL_A_UNSPEC,
+	MCP_POOL_A_FAMILY,		/* u16: AF_INET or AF_INET6 */
+	MCP_POOL_A_ADDR,		/* 4 or 16 octets; host bits zero */
+	MCP_POOL_A_PREFIXLEN,		/* u8: 16 to 32, 112 to 128 */
+	MCP_POOL_A_FIRST,		/* u16: first port of each address, default 1024 */
+	MCP_POOL_A_LAST,		/* u16: last port, default 65535 */
+	MCP_POOL_A_USED,		/* u64: ports in use */
+	MCP_POOL_A_PAD,
+	__MCP_POOL_A_MAX,
+};
+
+#define MCP_POOL_A_MAX (__MCP_POOL_A_MAX - 1)
 
 /* MCP_A_SESSION */
 enum mcp_session_attr {
