@@ -8,6 +8,7 @@
 #include <linux/version.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 /**
  * mcp_sk_unpin_net() - let a kernel socket not hold its namespace
@@ -57,6 +58,35 @@ static inline void mcp_sk_pin_net(struct sock *sk)
 	sk->sk_net_refcnt = 1;
 	get_net_track(net, &sk->ns_tracker, GFP_KERNEL);
 	sock_inuse_add(net, 1);
+#endif
+}
+
+/**
+ * mcp_tcp_use_ms_timestamps() - timestamps in milliseconds, whatever the route says
+ * @tp: the socket, locked by the caller
+ *
+ * Context: process.
+ */
+static inline void mcp_tcp_use_ms_timestamps(struct tcp_sock *tp)
+{
+#if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
+	tp->tcp_usec_ts = 0;
+#endif
+}
+
+/**
+ * mcp_tcp_send_ack() - send an ACK
+ * @sk: the socket, locked by the caller
+ *
+ * Context: process.
+ */
+static inline void mcp_tcp_send_ack(struct sock *sk)
+{
+	/* Kbuild looks for it: stable kernels got the third one in between. */
+#ifdef MCP_HAVE_ACK_FLAGS
+	__tcp_send_ack(sk, tcp_sk(sk)->rcv_nxt, 0);
+#else
+	__tcp_send_ack(sk, tcp_sk(sk)->rcv_nxt);
 #endif
 }
 

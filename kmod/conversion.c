@@ -257,6 +257,7 @@ static void mcp_fail(struct mcp_session *s, enum mcp_end why, u8 code)
 	s->failure = why;
 	s->hold_until = 0;
 	s->dial_until = 0;
+	s->syn_until = 0;
 	mcp_downstream_release(s);
 	if (s->request.codec == MCP_CODEC_CONVERT && mcp_reply_error(s, code)) {
 		mcp_count(s->mnet, MCP_STAT_REPLY_ERROR);
@@ -351,8 +352,12 @@ static void mcp_dial(struct mcp_session *s)
 		mcp_downstream_dial(s);
 	}
 	outcome = mcp_downstream_outcome(s);
-	if (outcome == MCP_OUTCOME_PENDING)
+	if (outcome == MCP_OUTCOME_PENDING) {
+		mcp_downstream_repeat(s);
 		return;
+	}
+	if (outcome == MCP_OUTCOME_ACCEPTED && !mcp_downstream_adopt(s))
+		outcome = MCP_OUTCOME_NO_RESOURCES;
 	trace_mcp_dial(s, outcome);
 	if (outcome != MCP_OUTCOME_ACCEPTED) {
 		mcp_fail_dial(s, outcome);
@@ -361,6 +366,7 @@ static void mcp_dial(struct mcp_session *s)
 	mcp_count(s->mnet, MCP_STAT_DIAL_ACCEPTED);
 	s->dialled = true;
 	s->dial_until = 0;
+	s->syn_until = 0;
 	s->hold_until = 0;
 	mcp_session_event(s, MCP_EV_EXTERNAL_SYN);
 	if (!mcp_reply_connected(s)) {
@@ -548,6 +554,7 @@ static void mcp_hold_expired(struct mcp_session *s)
 		return;
 	}
 	mcp_upstream_answer(s, MCP_STAT_SYN_ANSWERED_EARLY);
+	mcp_downstream_repeat(s);
 }
 
 static void mcp_dial_timeout(struct mcp_session *s)

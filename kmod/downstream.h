@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The connection to the server: dialled, and its outcome. How it is dialled is
- * known here and nowhere else.
+ * The connection to the server: dialled, its outcome, and the socket it becomes.
  */
 #ifndef MCP_DOWNSTREAM_H
 #define MCP_DOWNSTREAM_H
 
+#include <linux/rhashtable.h>
 #include <linux/wait.h>
 
 #include "endpoint.h"
 #include "tcpopt.h"
 
-struct mcp_net;
+struct mcp_mapping;
 struct mcp_session;
-struct sk_buff;
-struct sock;
 struct socket;
 
 enum mcp_outcome {
@@ -31,51 +29,91 @@ enum mcp_outcome {
 /* MP_CAPABLE, and Fast Open with the longest cookie, padded. */
 #define MCP_CONNECT_OPTIONS_MAX	24
 
+/* What our SYN offers beside an MSS. */
+enum {
+	MCP_OFFERS_SACK = 1,
+	MCP_OFFERS_TIMESTAMP = 2,
+	MCP_OFFERS_WSCALE = 4,
+};
+
+/* The SYN was sent more than once: nobody knows which one was answered. */
+#define MCP_RTT_AMBIGUOUS	U32_MAX
+
+/* What the connection is known by on that side. */
+struct mcp_tuple {
+	struct mcp_endpoint external;
+	struct mcp_endpoint server;
+};
+
 /**
  * struct mcp_downstream - the server's side of a session
- * @outcome:	enum mcp_outcome
- * @sock:	the connection
- * @wait:	wakes the session's worker
- * @external:	our end of it; family 0 before the dial; written under
- *		mcp_session.lock
- * @icmp_hard:	a hard ICMP error came; written in softirq before the socket
- *		hears of it
- * @icmp_code:	its code
+ *
+ * Until it is adopted it has no socket: it is what a NAT knows of a connection
+ * (nat.c). What packets write, they write under mcp_session.lock.
+ *
+ * @outcome:	enum mcp_outcome; the worker's
+ * @node:	in mcp_net.dials while @hashed
+ * @tuple:	our end and the server's; family 0 before the dial; written under
+ *		mcp_session.lock, constant while @hashed
+ * @hashed:	packets find the session by @tuple; the worker's
+ * @heard:	enum mcp_outcome: what packets said; written by them
+ * @both_syn:	the server's SYN came without an ACK: simultaneous open; written
+ *		by packets
+ * @icmp_code:	code of the hard ICMP error; written by packets
+ * @offers:	MCP_OFFERS_..., constant while @hashed
+ * @wscale:	window scale in our SYN; constant while @hashed
+ * @window:	window in our SYN; constant while @hashed
+ * @isn:	sequence number of our SYN; constant while @hashed
+ * @ts_offset:	what our clock is ahead by in timestamps; constant while @hashed
+ * @syn_us:	when our SYN was sent last, in microseconds
+ * @rtt_us:	from our SYN to the SYN/ACK, in microseconds; 0: not known yet
+ * @irs:	sequence number of the server's SYN; written by packets
+ * @snd_window:	window in it; written by packets
  * @options_len: octets of @options
  * @options:	what a Connect TLV wants in our SYN beside what it has anyway;
  *		constant once dialled
  * @synack_len:	octets of @synack
  * @synack_tos:	TOS or traffic class of the server's SYN/ACK
- * @synack:	TCP options of the server's SYN/ACK; written in softirq before
- *		the socket is established
+ * @synack:	TCP options of the server's SYN/ACK; written by packets
+ * @syn_interval: milliseconds until our SYN is repeated, when it is our turn
+ * @map:	external address and port; the worker's
+ * @sock:	the connection, once adopted; the worker's
+ * @wait:	wakes the session's worker for @sock
  */
 struct mcp_downstream {
 	u8 outcome;
-	bool icmp_hard;
+	bool hashed;
+	struct rhash_head node;
+	struct mcp_tuple tuple;
+	u8 heard;
+	bool both_syn;
 	u8 icmp_code;
+	u8 offers;
+	u8 wscale;
+	u16 window;
+	u16 snd_window;
+	u32 isn;
+	u32 ts_offset;
+	u32 syn_us;
+	u32 rtt_us;
+	u32 irs;
 	u8 options_len;
 	u8 options[MCP_CONNECT_OPTIONS_MAX];
 	u8 synack_tos;
 	u8 synack_len;
 	u8 synack[MCP_TCPOPT_MAX];
+	u32 syn_interval;
+	struct mcp_mapping *map;
 	struct socket *sock;
 	struct wait_queue_entry wait;
-	struct mcp_endpoint external;
 };
 
 void mcp_downstream_dial(struct mcp_session *s);
 enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s);
+void mcp_downstream_repeat(struct mcp_session *s);
+bool mcp_downstream_adopt(struct mcp_session *s);
 void mcp_downstream_give_up(struct mcp_session *s);
 bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when);
 void mcp_downstream_release(struct mcp_session *s);
-
-/* What hook.c hands over; softirq. */
-void mcp_downstream_synack(struct mcp_net *mnet, struct sk_buff *skb,
-			   unsigned int thoff, const struct mcp_endpoint *src,
-			   const struct mcp_endpoint *dst, u8 tos);
-bool mcp_downstream_syn(struct mcp_net *mnet, struct sk_buff *skb,
-			unsigned int thoff);
-unsigned int mcp_downstream_icmp(struct mcp_net *mnet, struct sk_buff *skb,
-				 unsigned int off, int family);
 
 #endif /* MCP_DOWNSTREAM_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which addresses a request may not name.
+ * What can be said of an address: may a request name it, is it of a prefix.
  */
 #include "endpoint.h"
 
@@ -39,4 +39,23 @@ bool mcp_endpoint_forbidden(const struct mcp_endpoint *ep)
 	default:
 		return true;
 	}
+}
+
+/**
+ * mcp_prefix_has - is an address of a prefix?
+ * @prefix:	the prefix, host bits zero
+ * @prefixlen:	its length in bits, valid for the family
+ * @ep:		the address; its port does not matter
+ *
+ * Context: any.
+ */
+bool mcp_prefix_has(const struct mcp_endpoint *prefix, __u8 prefixlen,
+		    const struct mcp_endpoint *ep)
+{
+	const __u8 *a = prefix->addr.octets, *b = ep->addr.octets;
+	unsigned int whole = prefixlen / 8, rest = prefixlen % 8;
+
+	if (prefix->family != ep->family || memcmp(a, b, whole))
+		return false;
+	return !rest || !((a[whole] ^ b[whole]) >> (8 - rest));
 }

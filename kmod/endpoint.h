@@ -42,5 +42,7 @@ static inline unsigned int mcp_addr_len(__u16 family)
 }
 
 bool mcp_endpoint_forbidden(const struct mcp_endpoint *ep);
+bool mcp_prefix_has(const struct mcp_endpoint *prefix, __u8 prefixlen,
+		    const struct mcp_endpoint *ep);
 
 #endif /* MCP_ENDPOINT_H */

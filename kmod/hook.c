@@ -13,8 +13,8 @@
 #include <net/ipv6.h>
 
 #include "conversion.h"
-#include "downstream.h"
 #include "hook.h"
+#include "nat.h"
 #include "reply.h"
 #include "segment.h"
 #include "session.h"
@@ -138,8 +138,8 @@ static unsigned int mcp_syn_challenge(struct mcp_net *mnet)
 }
 
 /*
- * A SYN whose client has a session. Before the answer it only lets one more SYN
- * go to the server; after it, the stack has to see it as it saw the first one, so that it repeats
+ * A SYN whose client has a session. Before the answer it only sends one more SYN
+ * to the server; after it, the stack has to see it as it saw the first one, so that it repeats
  * its SYN/ACK.
  */
 static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
@@ -149,12 +149,11 @@ static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 	spin_lock(&s->lock);
 	answered = s->answered;
-	if (!answered && s->syn_credit < U8_MAX)
-		s->syn_credit++;
 	spin_unlock(&s->lock);
 
 	if (!answered) {
 		mcp_count(mnet, MCP_STAT_SYN_RETRANSMITTED);
+		mcp_nat_syn_again(s);
 		return NF_DROP;
 	}
 	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->syn_len))
@@ -444,23 +443,13 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 	if (!mcp_packet_read(&pkt, skb, state, family, thoff))
 		return NF_ACCEPT;	/* the stack will not like it either */
 
-	if (pkt.th.syn && pkt.th.ack) {
-		struct mcp_endpoint src, dst;
-
-		if (atomic_read(&mnet->half_open)) {
-			mcp_packet_ends(&pkt, &src, &dst);
-			mcp_downstream_synack(mnet, skb, thoff, &src, &dst,
-					      pkt.tos);
-		}
-		return NF_ACCEPT;
-	}
 	if (pkt.th.dest != READ_ONCE(mnet->settings.port))
 		return NF_ACCEPT;
 	if (pkt.th.rst) {
 		mcp_rst(mnet, &pkt);
 		return NF_ACCEPT;
 	}
-	if (!pkt.th.syn)
+	if (!pkt.th.syn || pkt.th.ack)
 		return NF_ACCEPT;
 	if (pkt.th.fin)
 		return NF_DROP;
@@ -470,13 +459,9 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 static unsigned int mcp_in4(struct mcp_net *mnet, struct sk_buff *skb,
 			    const struct nf_hook_state *state)
 {
-	const struct iphdr *iph = ip_hdr(skb);
-
-	if (iph->protocol == IPPROTO_TCP)
-		return mcp_tcp_in(mnet, skb, state, AF_INET, ip_hdrlen(skb));
-	if (iph->protocol == IPPROTO_ICMP && atomic_read(&mnet->half_open))
-		return mcp_downstream_icmp(mnet, skb, ip_hdrlen(skb), AF_INET);
-	return NF_ACCEPT;
+	if (ip_hdr(skb)->protocol != IPPROTO_TCP)
+		return NF_ACCEPT;
+	return mcp_tcp_in(mnet, skb, state, AF_INET, ip_hdrlen(skb));
 }
 
 static unsigned int mcp_in6(struct mcp_net *mnet, struct sk_buff *skb,
@@ -505,11 +490,9 @@ static unsigned int mcp_in6(struct mcp_net *mnet, struct sk_buff *skb,
 			return NF_DROP;
 		return NF_ACCEPT;
 	}
-	if (nexthdr == IPPROTO_TCP)
-		return mcp_tcp_in(mnet, skb, state, AF_INET6, off);
-	if (nexthdr == IPPROTO_ICMPV6 && atomic_read(&mnet->half_open))
-		return mcp_downstream_icmp(mnet, skb, off, AF_INET6);
-	return NF_ACCEPT;
+	if (nexthdr != IPPROTO_TCP)
+		return NF_ACCEPT;
+	return mcp_tcp_in(mnet, skb, state, AF_INET6, off);
 }
 
 /* Who queues packets to user space gives them back in process context. */
@@ -535,10 +518,7 @@ static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
 	return verdict;
 }
 
-/*
- * The MCP's SYN/ACK carries the request back (plain mode section 5); its SYNs to
- * the server follow the client's (RFC 8803 section 9.3).
- */
+/* The MCP's SYN/ACK carries the request back (plain mode section 5). */
 static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 				const struct nf_hook_state *state, u16 family,
 				unsigned int thoff)
@@ -546,10 +526,9 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 	struct mcp_packet pkt;
 	struct mcp_session *s;
 
-	if (!mcp_packet_read(&pkt, skb, state, family, thoff) || !pkt.th.syn)
+	if (!mcp_packet_read(&pkt, skb, state, family, thoff) ||
+	    !pkt.th.syn || !pkt.th.ack)
 		return NF_ACCEPT;
-	if (!pkt.th.ack)
-		return mcp_downstream_syn(mnet, skb, thoff) ? NF_ACCEPT : NF_DROP;
 	if (pkt.th.source != READ_ONCE(mnet->settings.port))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.mcp, &pkt.key.client);
@@ -584,12 +563,63 @@ static unsigned int mcp_local_out6(void *priv, struct sk_buff *skb,
 	return mcp_tcp_out(priv, skb, state, AF_INET6, sizeof(struct ipv6hdr));
 }
 
+/* What servers answer while they are being dialled. */
+static unsigned int mcp_pre_routing(struct mcp_net *mnet, struct sk_buff *skb,
+				    unsigned int off, u8 protocol, u16 family)
+{
+	unsigned int verdict = NF_ACCEPT;
+
+	/* As in mcp_local_in4(). */
+	local_bh_disable();
+	if (protocol == IPPROTO_TCP)
+		verdict = mcp_nat_tcp(mnet, skb, off, family);
+	else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		verdict = mcp_nat_icmp(mnet, skb, off, family);
+	if (verdict == NF_ACCEPT)
+		verdict = mcp_nat_rest(mnet, skb, family);
+	local_bh_enable();
+	return verdict;
+}
+
+static unsigned int mcp_pre_routing4(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	u8 protocol = iph->protocol;
+
+	if (ip_is_fragment(iph) || protocol == IPPROTO_ICMPV6)
+		protocol = IPPROTO_RAW;		/* whatever it may be */
+	return mcp_pre_routing(priv, skb, ip_hdrlen(skb), protocol, AF_INET);
+}
+
+static unsigned int mcp_pre_routing6(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	u8 nexthdr = ipv6_hdr(skb)->nexthdr;
+	__be16 frag_off;
+	int off;
+
+	off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &nexthdr, &frag_off);
+	if (off < 0 || frag_off || nexthdr == IPPROTO_ICMP)
+		nexthdr = IPPROTO_RAW;
+	return mcp_pre_routing(priv, skb, max(off, 0), nexthdr, AF_INET6);
+}
+
 /*
- * Last in their chains: what a firewall drops never comes here, and a SYN/ACK
+ * Servers' answers are taken once connection tracking has seen them and given
+ * them back the addresses that we know them by: for it and for the rules that
+ * build on it, a dial is a connection of the host like any other.
+ *
+ * The others are last in their chains: what a firewall drops never comes here, and a SYN/ACK
  * is lengthened after everybody else has seen it.
  */
 static const struct nf_hook_ops mcp_hooks[] = {
 	{
+		.hook = mcp_pre_routing4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_NAT_DST + 1,
+	}, {
 		.hook = mcp_local_in4,
 		.pf = NFPROTO_IPV4,
 		.hooknum = NF_INET_LOCAL_IN,
@@ -602,6 +632,11 @@ static const struct nf_hook_ops mcp_hooks[] = {
 	},
 #if IS_ENABLED(CONFIG_IPV6)
 	{
+		.hook = mcp_pre_routing6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_NAT_DST + 1,
+	}, {
 		.hook = mcp_local_in6,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_LOCAL_IN,

@@ -7,6 +7,7 @@
 
 #include "hook.h"
 #include "net.h"
+#include "nat.h"
 #include "netlink.h"
 #include "session.h"
 #include "socket.h"
@@ -56,6 +57,7 @@ unregister:
 drain:
 	/* Each hook is at work as soon as it is there. */
 	mcp_session_drain(mnet);
+	mcp_unsolicited_flush(mnet);
 	return err;
 }
 
@@ -73,6 +75,7 @@ int mcp_net_down(struct mcp_net *mnet)
 	mcp_upstream_stop(mnet);
 	mcp_hook_unregister(mnet);
 	mcp_session_drain(mnet);
+	mcp_unsolicited_flush(mnet);
 	mnet->up = false;
 	return 0;
 }
@@ -87,17 +90,28 @@ static int __net_init mcp_net_init(struct net *net)
 	mnet->settings = mcp_settings_default;
 	mcp_cookies_init(&mnet->cookies);
 	mcp_upstream_init(mnet);
+	mcp_unsolicited_init(mnet);
 	mnet->stats = alloc_percpu(struct mcp_stats);
 	if (!mnet->stats)
 		return -ENOMEM;
 	err = mcp_policy_init(&mnet->policy);
 	if (err)
 		goto free_stats;
-	err = mcp_session_net_init(mnet);
+	err = mcp_pool_init(&mnet->pool);
 	if (err)
 		goto exit_policy;
+	err = mcp_nat_init(mnet);
+	if (err)
+		goto exit_pool;
+	err = mcp_session_net_init(mnet);
+	if (err)
+		goto exit_nat;
 	return 0;
 
+exit_nat:
+	mcp_nat_exit(mnet);
+exit_pool:
+	mcp_pool_exit(&mnet->pool);
 exit_policy:
 	mcp_policy_exit(&mnet->policy);
 free_stats:
@@ -113,6 +127,8 @@ static void __net_exit mcp_net_exit(struct net *net)
 	if (mnet->was_up)
 		mcp_socket_reap(net);
 	mcp_session_net_exit(mnet);
+	mcp_nat_exit(mnet);
+	mcp_pool_exit(&mnet->pool);
 	mcp_policy_exit(&mnet->policy);
 	free_percpu(mnet->stats);
 }

@@ -12,8 +12,10 @@
 
 #include "cookie.h"
 #include "policy.h"
+#include "pool.h"
 #include "settings.h"
 #include "stats.h"
+#include "unsolicited.h"
 #include "upstream.h"
 
 /**
@@ -25,11 +27,16 @@
  * @settings:	see struct mcp_settings
  * @stats:	counters
  * @policy:	who may use the MCP, how much, how fast
+ * @pool:	external addresses and ports
+ * @unsolicited: SYNs there that nobody asked for
  * @cookies:	keys of the Cookie TLV
+ * @ts_key:	spreads servers over timestamp offsets
  * @upstream:	the listeners
  * @hooks:	as registered
  * @held:	sessions whose connection is not accepted yet, by their SYN's
  *		addresses and ports
+ * @dials:	sessions whose server has not answered yet, or that are not
+ *		adopted yet, by its address and port and ours
  * @sessions:	all sessions, by number; its lock is taken with BH off
  * @next_id:	where the search for a free number begins
  * @session_count: sessions whose memory is not released yet
@@ -44,11 +51,15 @@ struct mcp_net {
 	struct mcp_settings settings;
 	struct mcp_stats __percpu *stats;
 	struct mcp_policy policy;
+	struct mcp_pool pool;
+	struct mcp_unsolicited unsolicited;
 	struct mcp_cookies cookies;
+	siphash_key_t ts_key;
 	struct mcp_upstream upstream;
-	struct nf_hook_ops hooks[4];
+	struct nf_hook_ops hooks[6];
 
 	struct rhashtable held ____cacheline_aligned;
+	struct rhashtable dials;
 	struct xarray sessions;
 	u32 next_id;
 	atomic_t session_count;

@@ -57,6 +57,7 @@ static const struct nla_policy mcp_setting_policy[MCP_S_MAX + 1] = {
 	[MCP_S_SESSION_RATE] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_rate),
 	[MCP_S_SESSION_BURST] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_burst),
 	[MCP_S_ERROR_RATE] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_rate),
+	[MCP_S_MAX_PORTS_CLIENT] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_sessions),
 };
 
 static const struct nla_policy mcp_acl_policy[MCP_ACL_A_MAX + 1] = {
@@ -64,6 +65,14 @@ static const struct nla_policy mcp_acl_policy[MCP_ACL_A_MAX + 1] = {
 	[MCP_ACL_A_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
 	[MCP_ACL_A_PREFIXLEN] = NLA_POLICY_MAX(NLA_U8, 128),
 	[MCP_ACL_A_IFNAME] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
+};
+
+static const struct nla_policy mcp_pool_policy[MCP_POOL_A_MAX + 1] = {
+	[MCP_POOL_A_FAMILY] = { .type = NLA_U16 },
+	[MCP_POOL_A_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
+	[MCP_POOL_A_PREFIXLEN] = NLA_POLICY_MAX(NLA_U8, 128),
+	[MCP_POOL_A_FIRST] = NLA_POLICY_MIN(NLA_U16, 1),
+	[MCP_POOL_A_LAST] = NLA_POLICY_MIN(NLA_U16, 1),
 };
 
 /* Of a command without attributes; with a maximum of 0 they would be ignored. */
@@ -77,6 +86,10 @@ static const struct nla_policy mcp_settings_policy[MCP_A_SETTINGS + 1] = {
 
 static const struct nla_policy mcp_acl_cmd_policy[MCP_A_ACL + 1] = {
 	[MCP_A_ACL] = NLA_POLICY_NESTED(mcp_acl_policy),
+};
+
+static const struct nla_policy mcp_pool_cmd_policy[MCP_A_POOL + 1] = {
+	[MCP_A_POOL] = NLA_POLICY_NESTED(mcp_pool_policy),
 };
 
 static const struct nla_policy mcp_flush_policy[MCP_A_SESSION_ID + 1] = {
@@ -112,6 +125,8 @@ static const struct {
 	[MCP_S_SESSION_RATE] = { MCP_OFFSET(session_rate), MCP_SIZE(session_rate) },
 	[MCP_S_SESSION_BURST] = { MCP_OFFSET(session_burst), MCP_SIZE(session_burst) },
 	[MCP_S_ERROR_RATE] = { MCP_OFFSET(error_rate), MCP_SIZE(error_rate) },
+	[MCP_S_MAX_PORTS_CLIENT] = { MCP_OFFSET(max_ports_client),
+				     MCP_SIZE(max_ports_client) },
 };
 
 static void *mcp_setting_at(struct mcp_settings *set, int attr)
@@ -295,6 +310,35 @@ static bool mcp_host_bits_zero(const struct mcp_endpoint *addr, u8 prefixlen)
 	return true;
 }
 
+/* A prefix, of the attributes that ACL and pool have for one. */
+static int mcp_get_prefix(struct genl_info *info, struct nlattr *family,
+			  struct nlattr *octets, struct nlattr *len,
+			  struct mcp_endpoint *addr, u8 *prefixlen)
+{
+	if (!family || !octets || !len) {
+		NL_SET_ERR_MSG(info->extack,
+			       "an entry has a family, an address and a prefix length");
+		return -EINVAL;
+	}
+	memset(addr, 0, sizeof(*addr));
+	addr->family = nla_get_u16(family);
+	*prefixlen = nla_get_u8(len);
+	if ((addr->family != AF_INET && addr->family != AF_INET6) ||
+	    nla_len(octets) != mcp_addr_len(addr->family) ||
+	    *prefixlen > mcp_addr_len(addr->family) * 8) {
+		NL_SET_ERR_MSG_ATTR(info->extack, octets,
+				    "address and prefix length do not fit the family");
+		return -EINVAL;
+	}
+	memcpy(addr->addr.octets, nla_data(octets), mcp_addr_len(addr->family));
+	if (!mcp_host_bits_zero(addr, *prefixlen)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, octets,
+				    "the address has bits behind the prefix");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int mcp_get_acl(struct genl_info *info, struct mcp_endpoint *addr,
 		       u8 *prefixlen, char *ifname)
 {
@@ -304,32 +348,11 @@ static int mcp_get_acl(struct genl_info *info, struct mcp_endpoint *addr,
 	if (GENL_REQ_ATTR_CHECK(info, MCP_A_ACL))
 		return -EINVAL;
 	err = nla_parse_nested(tb, MCP_ACL_A_MAX, info->attrs[MCP_A_ACL],
-			       mcp_acl_policy, info->extack);
+			       mcp_acl_policy, info->extack) ?:
+		mcp_get_prefix(info, tb[MCP_ACL_A_FAMILY], tb[MCP_ACL_A_ADDR],
+			       tb[MCP_ACL_A_PREFIXLEN], addr, prefixlen);
 	if (err)
 		return err;
-	if (!tb[MCP_ACL_A_FAMILY] || !tb[MCP_ACL_A_ADDR] ||
-	    !tb[MCP_ACL_A_PREFIXLEN]) {
-		NL_SET_ERR_MSG(info->extack,
-			       "an entry has a family, an address and a prefix length");
-		return -EINVAL;
-	}
-	memset(addr, 0, sizeof(*addr));
-	addr->family = nla_get_u16(tb[MCP_ACL_A_FAMILY]);
-	*prefixlen = nla_get_u8(tb[MCP_ACL_A_PREFIXLEN]);
-	if ((addr->family != AF_INET && addr->family != AF_INET6) ||
-	    nla_len(tb[MCP_ACL_A_ADDR]) != mcp_addr_len(addr->family) ||
-	    *prefixlen > mcp_addr_len(addr->family) * 8) {
-		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_ACL_A_ADDR],
-				    "address and prefix length do not fit the family");
-		return -EINVAL;
-	}
-	memcpy(addr->addr.octets, nla_data(tb[MCP_ACL_A_ADDR]),
-	       mcp_addr_len(addr->family));
-	if (!mcp_host_bits_zero(addr, *prefixlen)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_ACL_A_ADDR],
-				    "the address has bits behind the prefix");
-		return -EINVAL;
-	}
 	ifname[0] = 0;
 	if (tb[MCP_ACL_A_IFNAME])
 		nla_strscpy(ifname, tb[MCP_ACL_A_IFNAME], IFNAMSIZ);
@@ -443,6 +466,136 @@ static int mcp_dump_acl(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
+static int mcp_get_pool(struct genl_info *info, struct mcp_pool_range *range)
+{
+	struct nlattr *tb[MCP_POOL_A_MAX + 1];
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, MCP_A_POOL))
+		return -EINVAL;
+	err = nla_parse_nested(tb, MCP_POOL_A_MAX, info->attrs[MCP_A_POOL],
+			       mcp_pool_policy, info->extack) ?:
+		mcp_get_prefix(info, tb[MCP_POOL_A_FAMILY], tb[MCP_POOL_A_ADDR],
+			       tb[MCP_POOL_A_PREFIXLEN], &range->addr,
+			       &range->prefixlen);
+	if (err)
+		return err;
+	range->first = tb[MCP_POOL_A_FIRST] ?
+		nla_get_u16(tb[MCP_POOL_A_FIRST]) : MCP_POOL_DEFAULT_FIRST;
+	range->last = tb[MCP_POOL_A_LAST] ?
+		nla_get_u16(tb[MCP_POOL_A_LAST]) : MCP_POOL_LAST_PORT;
+	if (range->first > range->last) {
+		NL_SET_ERR_MSG(info->extack, "the last port is below the first");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int mcp_cmd_pool_add(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	struct mcp_pool_range range;
+	int err;
+
+	err = mcp_get_pool(info, &range);
+	if (err)
+		return err;
+	if (mcp_endpoint_forbidden(&range.addr)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "no host can have such an address");
+		return -EINVAL;
+	}
+	if (range.prefixlen + MCP_POOL_MAX_BITS <
+	    mcp_addr_len(range.addr.family) * 8) {
+		NL_SET_ERR_MSG(info->extack,
+			       "a range has no more than 65536 addresses");
+		return -EINVAL;
+	}
+	mutex_lock(&mnet->lock);
+	err = mcp_pool_add(&mnet->pool, &range.addr, range.prefixlen,
+			   range.first, range.last);
+	mutex_unlock(&mnet->lock);
+	if (err == -EEXIST)
+		NL_SET_ERR_MSG(info->extack,
+			       "it overlaps what is in the pool already");
+	else if (err == -ENOSPC)
+		NL_SET_ERR_MSG(info->extack, "the pool has 64 ranges already");
+	return err;
+}
+
+static int mcp_cmd_pool_del(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+	struct mcp_pool_range range;
+	int err;
+
+	err = mcp_get_pool(info, &range);
+	if (err)
+		return err;
+	mutex_lock(&mnet->lock);
+	err = mcp_pool_del(&mnet->pool, &range.addr, range.prefixlen);
+	mutex_unlock(&mnet->lock);
+	if (err)
+		NL_SET_ERR_MSG(info->extack, "there is no such range");
+	return err;
+}
+
+static int mcp_cmd_pool_flush(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mcp_net *mnet = mcp_info_net(info);
+
+	mutex_lock(&mnet->lock);
+	mcp_pool_flush(&mnet->pool);
+	mutex_unlock(&mnet->lock);
+	return 0;
+}
+
+static int mcp_put_pool(struct sk_buff *skb, struct mcp_pool *pool,
+			const struct mcp_pool_range *range)
+{
+	struct nlattr *nest = nla_nest_start(skb, MCP_A_POOL);
+	int err;
+
+	if (!nest)
+		return -EMSGSIZE;
+	err = nla_put_u16(skb, MCP_POOL_A_FAMILY, range->addr.family) ?:
+		nla_put(skb, MCP_POOL_A_ADDR, mcp_addr_len(range->addr.family),
+			range->addr.addr.octets) ?:
+		nla_put_u8(skb, MCP_POOL_A_PREFIXLEN, range->prefixlen) ?:
+		nla_put_u16(skb, MCP_POOL_A_FIRST, range->first) ?:
+		nla_put_u16(skb, MCP_POOL_A_LAST, range->last) ?:
+		nla_put_u64_64bit(skb, MCP_POOL_A_USED,
+				  mcp_pool_used(pool, range), MCP_POOL_A_PAD);
+	nla_nest_end(skb, nest);
+	return err;
+}
+
+static int mcp_dump_pool(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct mcp_net *mnet = mcp_net(sock_net(skb->sk));
+	struct mcp_pool_range *range;
+	long n = 0;
+	void *hdr;
+
+	mutex_lock(&mnet->lock);
+	cb->seq = mnet->pool.generation;
+	list_for_each_entry(range, &mnet->pool.ranges, list) {
+		if (n++ < cb->args[0])
+			continue;
+		hdr = mcp_dump_put(skb, cb, MCP_CMD_POOL_GET);
+		if (!hdr)
+			break;
+		if (mcp_put_pool(skb, &mnet->pool, range)) {
+			genlmsg_cancel(skb, hdr);
+			break;
+		}
+		genlmsg_end(skb, hdr);
+		cb->args[0] = n;
+	}
+	mutex_unlock(&mnet->lock);
+	return skb->len;
+}
+
 static int mcp_put_endpoint(struct sk_buff *skb, int attr,
 			    const struct mcp_endpoint *ep)
 {
@@ -475,7 +628,7 @@ static int mcp_put_session(struct sk_buff *skb, struct mcp_session *s,
 	spin_lock_bh(&s->lock);
 	if (s->requested)
 		server = s->request.server;
-	external = s->down.external;
+	external = s->down.tuple.external;
 	spin_unlock_bh(&s->lock);
 
 	nest = nla_nest_start(skb, MCP_A_SESSION);
@@ -716,6 +869,30 @@ static const struct genl_ops mcp_genl_ops[] = {
 	}, {
 		.cmd = MCP_CMD_STATS_GET,
 		.dumpit = mcp_dump_stats,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_POOL_ADD,
+		.doit = mcp_cmd_pool_add,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_pool_cmd_policy,
+		.maxattr = ARRAY_SIZE(mcp_pool_cmd_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_POOL_DEL,
+		.doit = mcp_cmd_pool_del,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_pool_cmd_policy,
+		.maxattr = ARRAY_SIZE(mcp_pool_cmd_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_POOL_FLUSH,
+		.doit = mcp_cmd_pool_flush,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_POOL_GET,
+		.dumpit = mcp_dump_pool,
+		.flags = GENL_UNS_ADMIN_PERM,
 		.policy = mcp_no_policy,
 		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
 	},

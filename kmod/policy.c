@@ -227,17 +227,6 @@ void mcp_acl_flush(struct mcp_policy *policy)
 		mcp_acl_remove(policy, acl);
 }
 
-static bool mcp_prefix_match(const struct mcp_acl *acl,
-			     const struct mcp_endpoint *client)
-{
-	unsigned int whole = acl->prefixlen / 8, rest = acl->prefixlen % 8;
-	const u8 *a = acl->addr.addr.octets, *c = client->addr.octets;
-
-	if (acl->addr.family != client->family || memcmp(a, c, whole))
-		return false;
-	return !rest || !((a[whole] ^ c[whole]) >> (8 - rest));
-}
-
 /**
  * mcp_acl_match() - may this client use the MCP?
  * @policy: where
@@ -256,7 +245,7 @@ struct mcp_acl *mcp_acl_match(struct mcp_policy *policy,
 	list_for_each_entry_rcu(acl, &policy->acl, list)
 		if ((!acl->ifname[0] ||
 		     !strncmp(acl->ifname, ifname, IFNAMSIZ)) &&
-		    mcp_prefix_match(acl, client))
+		    mcp_prefix_has(&acl->addr, acl->prefixlen, client))
 			return acl;
 	return NULL;
 }

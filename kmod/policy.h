@@ -17,6 +17,7 @@
 #include "settings.h"
 #include "stats.h"
 
+struct mcp_external;
 struct mcp_net;
 
 /* A token bucket in units of one microtoken, filled by the jiffy. */
@@ -57,6 +58,10 @@ struct mcp_acl {
  * @lock:	guards @bucket; taken with BH off
  * @bucket:	new sessions
  * @used:	jiffies when it last took something
+ * @ports:	external ports it has; guarded by mcp_pool.lock, like the next
+ * @external:	its external address in the pool, of either family, as long as it
+ *		has a mapping there
+ * @mapped:	how many mappings it has there
  * @rcu:	for freeing
  */
 struct mcp_client {
@@ -67,6 +72,9 @@ struct mcp_client {
 	spinlock_t lock;		/* see above */
 	struct mcp_bucket bucket;
 	unsigned long used;
+	u32 ports;
+	struct mcp_external *external[2];
+	u32 mapped[2];
 	struct rcu_head rcu;
 };
 

@@ -123,29 +123,3 @@ int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
 	mcp_fix_checksum(skb, thoff);
 	return 0;
 }
-
-/**
- * mcp_segment_add_options() - put TCP options behind those of a SYN
- * @skb: the SYN, on its way out, without payload
- * @thoff: offset of the TCP header from skb->data
- * @options: the options
- * @len: their length in octets, a multiple of 4
- *
- * Context: any; does not sleep. Pointers into @skb are void afterwards.
- * Return: 0; -ENOSPC if the header has no room for them, -ENOMEM: then the
- * packet is as it was.
- */
-int mcp_segment_add_options(struct sk_buff *skb, unsigned int thoff,
-			    const u8 *options, unsigned int len)
-{
-	struct tcphdr *th = (struct tcphdr *)(skb->data + thoff);
-
-	if (th->doff + len / 4 > 15 || skb->len != thoff + th->doff * 4)
-		return -ENOSPC;
-	if (mcp_append(skb, options, len))
-		return -ENOMEM;
-	th = (struct tcphdr *)(skb->data + thoff);
-	th->doff += len / 4;
-	mcp_fix_checksum(skb, thoff);
-	return 0;
-}

@@ -13,7 +13,5 @@ struct sk_buff;
 int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift);
 int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
 		       unsigned int len);
-int mcp_segment_add_options(struct sk_buff *skb, unsigned int thoff,
-			    const u8 *options, unsigned int len);
 
 #endif /* MCP_SEGMENT_H */

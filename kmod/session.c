@@ -111,7 +111,6 @@ struct mcp_session *mcp_session_new(struct mcp_net *mnet,
 	s->client = client;
 	s->half_open = client;
 	s->born = jiffies;
-	s->syn_credit = 1;
 	refcount_set(&s->ref, 1);
 	spin_lock_init(&s->lock);
 	INIT_WORK(&s->work, work);
@@ -398,8 +397,8 @@ enum mcp_action mcp_session_event(struct mcp_session *s,
 void mcp_session_arm(struct mcp_session *s)
 {
 	const unsigned long *until[] = {
-		&s->hold_until, &s->dial_until, &s->request_until,
-		&s->accept_until, &s->idle_until, &s->drain_until,
+		&s->hold_until, &s->dial_until, &s->syn_until,
+		&s->request_until, &s->accept_until, &s->idle_until, &s->drain_until,
 		&s->look_again,
 	};
 	unsigned long first = 0;

@@ -63,8 +63,6 @@ enum {
  * @hashed:	@node is in mcp_net.held
  * @answered:	the client's SYN was or is being given to the stack
  * @dead:	nothing may be handed to it any more
- * @syn_credit:	SYNs the server may still be sent: one for each of the client,
- *		as long as that is not @answered
  * @held:	the client's SYN, until it is answered
  * @okfn:	where the stack takes @held
  * @accepted:	upstream socket on its way from the listener to the worker
@@ -100,6 +98,7 @@ enum {
  * @flow:	the two directions
  * @hold_until: jiffies; answer or refuse the client; 0: no such deadline
  * @dial_until: jiffies; the server has been silent long enough
+ * @syn_until:	jiffies; our SYN is repeated then, if the client does not do so
  * @request_until: jiffies; the late request must be complete, or a client that
  *		was told an error must be gone
  * @accept_until: jiffies; the client must have completed its handshake
@@ -128,7 +127,6 @@ struct mcp_session {
 	bool hashed;
 	bool answered;
 	bool dead;
-	u8 syn_credit;
 	struct sk_buff *held;
 	int (*okfn)(struct net *net, struct sock *sk, struct sk_buff *skb);
 	struct socket *accepted;
@@ -161,6 +159,7 @@ struct mcp_session {
 	struct mcp_flow flow[2];
 	unsigned long hold_until;
 	unsigned long dial_until;
+	unsigned long syn_until;
 	unsigned long request_until;
 	unsigned long accept_until;
 	unsigned long idle_until;

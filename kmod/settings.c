@@ -23,6 +23,7 @@ const struct mcp_settings mcp_settings_default = {
 	.max_sessions = 1 << 20,
 	.max_half_open = 16384,
 	.max_half_open_client = 1024,
+	.max_ports_client = 2048,
 	.session_rate = 1000,
 	.session_burst = 2000,
 	.error_rate = 10,

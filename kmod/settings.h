@@ -34,6 +34,7 @@ struct mcp_settings {
 	u32 max_sessions;
 	u32 max_half_open;
 	u32 max_half_open_client;
+	u32 max_ports_client;
 	u32 session_rate;
 	u32 session_burst;
 	u32 error_rate;

@@ -165,6 +165,47 @@ struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 }
 
 /**
+ * mcp_socket_listens() - does a program of the host listen there?
+ * @net: the namespace
+ * @local: address and port
+ *
+ * Context: any but hard interrupt.
+ */
+bool mcp_socket_listens(struct net *net, const struct mcp_endpoint *local)
+{
+	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
+	struct sock *sk = NULL;
+
+	rcu_read_lock();
+	if (local->family == AF_INET)
+		sk = __inet_lookup_listener(net, hashinfo, NULL, 0, 0, 0,
+					    local->addr.ip, ntohs(local->port),
+					    0, 0);
+#if IS_ENABLED(CONFIG_IPV6)
+	else
+		sk = inet6_lookup_listener(net, hashinfo, NULL, 0, &in6addr_any,
+					   0,
+					   (const struct in6_addr *)&local->addr,
+					   ntohs(local->port), 0, 0);
+#endif
+	rcu_read_unlock();
+	return sk;
+}
+
+/**
+ * mcp_socket_ack() - send an ACK, whether one is due or not
+ * @sock: TCP, established
+ *
+ * Context: process; takes the socket's lock.
+ */
+void mcp_socket_ack(struct socket *sock)
+{
+	lock_sock(sock->sk);
+	mcp_tcp_send_ack(sock->sk);
+	release_sock(sock->sk);
+}
+
+/**
  * mcp_socket_first() - the TCP socket of a connection
  * @sock: TCP or MPTCP, connected
  *

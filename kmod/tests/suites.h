@@ -14,6 +14,7 @@ extern struct kunit_suite mcp_tcpopt_suite;
 extern struct kunit_suite mcp_behave_suite;
 extern struct kunit_suite mcp_cookie_suite;
 extern struct kunit_suite mcp_policy_suite;
+extern struct kunit_suite mcp_pool_suite;
 extern struct kunit_suite mcp_session_suite;
 
 #endif /* MCP_TESTS_SUITES_H */

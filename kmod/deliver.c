@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/skbuff.h>
+#include <net/addrconf.h>
+#include <net/ip6_route.h>
+#include <net/route.h>
+
+#include "deliver.h"
+
+static bool mcp_deliver4(struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	__be32 own = inet_select_addr(skb->dev, 0, RT_SCOPE_UNIVERSE);
+
+	return own && !ip_route_input_noref(skb, own, iph->saddr, iph->tos,
+					    skb->dev);
+}
+
+static bool mcp_deliver6(struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	struct net *net = dev_net(skb->dev);
+	struct flowi6 fl6 = {
+		.flowi6_iif = skb->dev->ifindex,
+		.flowi6_proto = ip6h->nexthdr,
+		.saddr = ip6h->saddr,
+	};
+	struct dst_entry *dst;
+
+	if (ipv6_dev_get_saddr(net, skb->dev, &ip6h->saddr, 0, &fl6.daddr))
+		return false;
+	dst = ip6_route_input_lookup(net, skb->dev, &fl6, skb, 0);
+	if (dst->error) {
+		dst_release(dst);
+		return false;
+	}
+	skb_dst_drop(skb);
+	skb_dst_set(skb, dst);
+	return true;
+#else
+	return false;
+#endif
+}
+
+/**
+ * mcp_deliver() - let a packet be one for the host
+ * @skb: the packet, at PRE_ROUTING
+ * @family: AF_INET or AF_INET6
+ *
+ * It gets the route of an address that the host does have, as if it had come for
+ * that; its header stays as it is, and by that its socket is found.
+ *
+ * Context: softirq, under rcu_read_lock().
+ * Return: false if the host has no address it could borrow.
+ */
+bool mcp_deliver(struct sk_buff *skb, u16 family)
+{
+	return family == AF_INET ? mcp_deliver4(skb) : mcp_deliver6(skb);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets for the host's sockets whose address the host does not have.
+ */
+#ifndef MCP_DELIVER_H
+#define MCP_DELIVER_H
+
+#include <linux/types.h>
+
+struct sk_buff;
+
+bool mcp_deliver(struct sk_buff *skb, u16 family);
+
+#endif /* MCP_DELIVER_H */

@@ -1,0 +1,639 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/log2.h>
+#include <linux/netfilter.h>
+#include <linux/random.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <net/dst.h>
+#include <net/icmp.h>
+#include <net/inet_ecn.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+
+#include "deliver.h"
+#include "downstream.h"
+#include "nat.h"
+#include "session.h"
+#include "socket.h"
+#include "unsolicited.h"
+#include "xmit.h"
+
+static const struct rhashtable_params mcp_dial_params = {
+	.head_offset = offsetof(struct mcp_session, down.node),
+	.key_offset = offsetof(struct mcp_session, down.tuple),
+	.key_len = sizeof(struct mcp_tuple),
+	.automatic_shrinking = true,
+};
+
+/**
+ * mcp_nat_init() - a namespace's table of dials
+ * @mnet: the namespace
+ *
+ * Context: process.
+ * Return: 0 or a negative error.
+ */
+int mcp_nat_init(struct mcp_net *mnet)
+{
+	get_random_bytes(&mnet->ts_key, sizeof(mnet->ts_key));
+	return rhashtable_init(&mnet->dials, &mcp_dial_params);
+}
+
+/**
+ * mcp_nat_exit() - free it; no session is left
+ * @mnet: the namespace
+ *
+ * Context: process.
+ */
+void mcp_nat_exit(struct mcp_net *mnet)
+{
+	rhashtable_destroy(&mnet->dials);
+}
+
+/* ------------------------------------------------------------------- out */
+
+/**
+ * mcp_nat_source() - the host's own address on the way to a server
+ * @mnet: the namespace
+ * @server: the server
+ * @tos: TOS or traffic class of what goes there
+ * @addr: the address, port zero
+ *
+ * Context: process.
+ * Return: false if there is no way.
+ */
+bool mcp_nat_source(struct mcp_net *mnet, const struct mcp_endpoint *server,
+		    u8 tos, struct mcp_endpoint *addr)
+{
+	struct mcp_segment seg = {
+		.dst = *server,
+		.src.family = server->family,
+		.tos = tos,
+	};
+	struct dst_entry *dst = mcp_xmit_route(mnet->net, &seg);
+
+	if (IS_ERR(dst))
+		return false;
+	dst_release(dst);
+	*addr = seg.src;
+	return true;
+}
+
+static void mcp_put_option(struct mcp_segment *seg, u8 kind, u8 len)
+{
+	seg->options[seg->options_len] = kind;
+	seg->options[seg->options_len + 1] = len;
+	seg->options_len += len;
+}
+
+/*
+ * The options of our SYN: what the host's settings are for connections of its
+ * own, with the MSS that the route has room for (nam section 5.6.4).
+ */
+static void mcp_nat_options(struct mcp_session *s, struct mcp_segment *seg,
+			    const struct dst_entry *dst)
+{
+	struct mcp_downstream *d = &s->down;
+	u8 *o = seg->options;
+
+	mcp_put_option(seg, MCP_TCPOPT_MSS, 4);
+	put_unaligned_be16(dst_metric_advmss(dst), o + 2);
+	if (d->offers & MCP_OFFERS_SACK)
+		mcp_put_option(seg, MCP_TCPOPT_SACK_PERM, 2);
+	if (d->offers & MCP_OFFERS_TIMESTAMP) {
+		u8 *ts = o + seg->options_len + 2;
+
+		mcp_put_option(seg, MCP_TCPOPT_TIMESTAMP, 10);
+		put_unaligned_be32(mcp_nat_timestamp(d->ts_offset), ts);
+		if (d->both_syn) {
+			struct mcp_tcpopt opt;
+
+			mcp_tcpopt_parse(d->synack, d->synack_len, &opt);
+			put_unaligned_be32(opt.tsval, ts + 4);
+		}
+	}
+	if (d->offers & MCP_OFFERS_WSCALE) {
+		u8 *scale = o + seg->options_len + 2;
+
+		mcp_put_option(seg, MCP_TCPOPT_WSCALE, 3);
+		*scale = d->wscale;
+	}
+	while (seg->options_len % 4)
+		o[seg->options_len++] = MCP_TCPOPT_NOP;
+	if (!d->options_len)
+		return;
+	if (seg->options_len + d->options_len > sizeof(seg->options)) {
+		mcp_count(s->mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
+		return;
+	}
+	memcpy(o + seg->options_len, d->options, d->options_len);
+	seg->options_len += d->options_len;
+}
+
+/* A segment of this connection, as far as it does not depend on the route. */
+static void mcp_nat_segment(struct mcp_session *s, struct mcp_segment *seg,
+			    u8 flags)
+{
+	const struct mcp_downstream *d = &s->down;
+
+	memset(seg, 0, sizeof(*seg));
+	seg->src = d->tuple.external;
+	seg->dst = d->tuple.server;
+	seg->tos = s->tos;
+	seg->flags = flags;
+	seg->seq = d->isn;
+	seg->window = d->window;
+}
+
+/**
+ * mcp_nat_open() - be ready for what a server answers
+ * @s: the session; down.tuple is complete
+ *
+ * Our SYN has the client's sequence number behind the request, as if the client
+ * had sent it without one: nothing needs to be translated if both ends come to
+ * speak with each other.
+ *
+ * Context: the worker.
+ * Return: 0; -EEXIST if there is a dial from this endpoint to that server, or
+ * -ENOMEM.
+ */
+int mcp_nat_open(struct mcp_session *s)
+{
+	const struct netns_ipv4 *ipv4 = &s->mnet->net->ipv4;
+	struct mcp_downstream *d = &s->down;
+	struct {
+		union mcp_addr external, server;
+	} pair = { d->tuple.external.addr, d->tuple.server.addr };
+	int space, err;
+
+	d->isn = s->late ? get_random_u32() : s->isn + s->syn_len;
+	d->ts_offset = siphash(&pair, sizeof(pair), &s->mnet->ts_key);
+	/* As tcp_select_initial_window() does for a socket of the host. */
+	space = max(READ_ONCE(ipv4->sysctl_tcp_rmem[2]), 1);
+	d->wscale = clamp_t(int, ilog2(space) - 15, 0, TCP_MAX_WSCALE);
+	d->window = min(READ_ONCE(ipv4->sysctl_tcp_rmem[1]) / 2, U16_MAX);
+	d->offers = (READ_ONCE(ipv4->sysctl_tcp_sack) ? MCP_OFFERS_SACK : 0) |
+		(READ_ONCE(ipv4->sysctl_tcp_timestamps) ?
+		 MCP_OFFERS_TIMESTAMP : 0) |
+		(READ_ONCE(ipv4->sysctl_tcp_window_scaling) ?
+		 MCP_OFFERS_WSCALE : 0);
+	err = rhashtable_lookup_insert_fast(&s->mnet->dials, &d->node,
+					    mcp_dial_params);
+	if (err)
+		return err;
+	d->hashed = true;
+	/* From here on, a SYN that the client repeats sends ours. */
+	spin_lock_bh(&s->lock);
+	d->heard = MCP_OUTCOME_PENDING;
+	spin_unlock_bh(&s->lock);
+	mcp_unsolicited_forget(s->mnet, &d->tuple);
+	return 0;
+}
+
+/**
+ * mcp_nat_syn() - send our SYN, or the SYN/ACK that answers the server's
+ * @s: the session, after mcp_nat_open()
+ *
+ * Context: any but hard interrupt.
+ * Return: 0 or a negative error: there is no way to the server, or the OUTPUT
+ * chain does not let it go.
+ */
+int mcp_nat_syn(struct mcp_session *s)
+{
+	struct mcp_segment seg;
+	struct dst_entry *dst;
+	int err;
+
+	mcp_nat_segment(s, &seg, MCP_SEG_SYN);
+	dst = mcp_xmit_route(s->mnet->net, &seg);
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	spin_lock_bh(&s->lock);
+	if (s->down.both_syn) {
+		seg.flags |= MCP_SEG_ACK;
+		seg.ack = s->down.irs + 1;
+	}
+	mcp_nat_options(s, &seg, dst);
+	s->down.rtt_us = s->down.syn_us ? MCP_RTT_AMBIGUOUS : 0;
+	s->down.syn_us = mcp_nat_clock_us() ?: 1;
+	spin_unlock_bh(&s->lock);
+	/* One that is lost on its first step is lost like any other. */
+	err = mcp_xmit(s->mnet->net, &seg, dst);
+	return err == -EPERM ? err : 0;
+}
+
+/**
+ * mcp_nat_syn_again() - the client has repeated its SYN: so do we
+ * @s: the session; the client's SYN is held
+ *
+ * One for one: nobody can make us send more SYNs than he sends himself (RFC
+ * 8803 section 9.3).
+ *
+ * Context: softirq.
+ */
+void mcp_nat_syn_again(struct mcp_session *s)
+{
+	bool waiting;
+
+	spin_lock_bh(&s->lock);
+	waiting = s->down.heard == MCP_OUTCOME_PENDING;
+	spin_unlock_bh(&s->lock);
+	if (waiting)
+		mcp_nat_syn(s);
+}
+
+/* A RST, as an answer to what says @ack, or for what the server has accepted. */
+static void mcp_nat_reset(struct mcp_session *s, u32 seq)
+{
+	struct mcp_segment seg;
+	struct dst_entry *dst;
+
+	mcp_nat_segment(s, &seg, MCP_SEG_RST);
+	seg.seq = seq;
+	seg.window = 0;
+	dst = mcp_xmit_route(s->mnet->net, &seg);
+	if (!IS_ERR(dst))
+		mcp_xmit(s->mnet->net, &seg, dst);
+}
+
+/**
+ * mcp_nat_close() - what the server says is not for us any more
+ * @s: the session
+ * @reset: tell a server that has accepted; false: a socket takes over
+ *
+ * Context: the worker.
+ */
+void mcp_nat_close(struct mcp_session *s, bool reset)
+{
+	struct mcp_downstream *d = &s->down;
+	bool accepted;
+
+	if (!d->hashed)
+		return;
+	rhashtable_remove_fast(&s->mnet->dials, &d->node, mcp_dial_params);
+	d->hashed = false;
+	spin_lock_bh(&s->lock);
+	accepted = d->heard == MCP_OUTCOME_ACCEPTED;
+	d->heard = MCP_OUTCOME_NONE;
+	spin_unlock_bh(&s->lock);
+	if (reset && accepted)
+		mcp_nat_reset(s, d->isn + 1);
+}
+
+/* -------------------------------------------------------------------- in */
+
+static struct mcp_session *mcp_nat_find(struct mcp_net *mnet,
+					const struct mcp_tuple *tuple)
+{
+	struct mcp_session *s;
+
+	rcu_read_lock();
+	s = rhashtable_lookup(&mnet->dials, tuple, mcp_dial_params);
+	if (s && !mcp_session_get(s))
+		s = NULL;
+	rcu_read_unlock();
+	return s;
+}
+
+/* Is there anything that a packet could be for? */
+static bool mcp_nat_busy(struct mcp_net *mnet)
+{
+	return READ_ONCE(mnet->pool.range_count) ||
+		READ_ONCE(mnet->pool.mapping_count);
+}
+
+/*
+ * A packet for nobody who is being dialled. To an address of the pool that the
+ * host does not have, it is delivered all the same if there is a socket for it;
+ * nobody else can be meant. A SYN gets no answer at once, neither there nor at a
+ * port of the host's own that a client has (RFC 5382 REQ-4).
+ */
+static unsigned int mcp_nat_established(struct mcp_net *mnet,
+					struct sk_buff *skb,
+					const struct mcp_tuple *tuple, bool syn)
+{
+	bool foreign = mcp_pool_foreign(mnet, &tuple->external);
+	struct sock *sk;
+
+	if (!foreign && (!syn || !mcp_pool_mapped(mnet, &tuple->external) ||
+			 mcp_socket_listens(mnet->net, &tuple->external)))
+		return NF_ACCEPT;
+	sk = mcp_socket_find(mnet->net, &tuple->external, &tuple->server, 0);
+	if (sk) {
+		sock_gen_put(sk);
+		if (!foreign || mcp_deliver(skb, tuple->external.family))
+			return NF_ACCEPT;
+	} else if (syn) {
+		return mcp_unsolicited_hold(mnet, skb, tuple) ? NF_STOLEN :
+			NF_DROP;
+	}
+	mcp_count(mnet, MCP_STAT_EXTERNAL_UNMATCHED);
+	return NF_DROP;
+}
+
+static void mcp_nat_ends(const struct sk_buff *skb, u16 family,
+			 struct mcp_endpoint *src, struct mcp_endpoint *dst)
+{
+	memset(src, 0, sizeof(*src));
+	memset(dst, 0, sizeof(*dst));
+	src->family = family;
+	dst->family = family;
+	if (family == AF_INET) {
+		src->addr.ip = ip_hdr(skb)->saddr;
+		dst->addr.ip = ip_hdr(skb)->daddr;
+	} else {
+		memcpy(src->addr.ip6, &ipv6_hdr(skb)->saddr, 16);
+		memcpy(dst->addr.ip6, &ipv6_hdr(skb)->daddr, 16);
+	}
+}
+
+/* What the server's SYN says. Locked. */
+static void mcp_nat_note_syn(struct mcp_downstream *d, struct sk_buff *skb,
+			     unsigned int thoff, const struct tcphdr *th,
+			     u16 family)
+{
+	unsigned int len = th->doff * 4 - sizeof(*th);
+
+	if (skb_copy_bits(skb, thoff + sizeof(*th), d->synack, len))
+		return;
+	d->synack_len = len;
+	d->synack_tos = family == AF_INET ? ip_hdr(skb)->tos :
+		ipv6_get_dsfield(ipv6_hdr(skb));
+	d->irs = ntohl(th->seq);
+	d->snd_window = ntohs(th->window);
+}
+
+enum mcp_nat_reply {
+	MCP_NAT_NOTHING,
+	MCP_NAT_KICK,			/* the worker has something to do */
+	MCP_NAT_SYNACK,
+	MCP_NAT_RESET,
+};
+
+/*
+ * A segment of the server while we wait for its SYN/ACK, as a socket in SYN-SENT
+ * takes it, or in SYN-RECEIVED once the server's own SYN has come (RFC 9293
+ * section 3.10.7.3, RFC 5382 REQ-2). Locked.
+ */
+static enum mcp_nat_reply mcp_nat_take(struct mcp_downstream *d,
+				       struct sk_buff *skb, unsigned int thoff,
+				       const struct tcphdr *th, u16 family)
+{
+	u32 seq = ntohl(th->seq);
+
+	if (d->heard != MCP_OUTCOME_PENDING) {
+		/* The worker is about to look at what was heard before. */
+		if (d->heard == MCP_OUTCOME_ACCEPTED && th->rst &&
+		    seq == d->irs + 1) {
+			d->heard = MCP_OUTCOME_REFUSED;
+			return MCP_NAT_KICK;
+		}
+		return MCP_NAT_NOTHING;
+	}
+	if (th->ack && ntohl(th->ack_seq) != d->isn + 1)
+		return th->rst ? MCP_NAT_NOTHING : MCP_NAT_RESET;
+	if (th->rst) {
+		/* RFC 5961 section 3: it has to know our SYN, or its own. */
+		if (!th->ack && !(d->both_syn && seq == d->irs + 1))
+			return MCP_NAT_NOTHING;
+		d->heard = MCP_OUTCOME_REFUSED;
+		return MCP_NAT_KICK;
+	}
+	if (th->syn && !th->fin) {
+		/* Anybody can send a SYN; who acknowledges ours knows better. */
+		if (!th->ack || !d->both_syn || seq != d->irs)
+			mcp_nat_note_syn(d, skb, thoff, th, family);
+		if (!th->ack) {
+			d->both_syn = true;
+			return MCP_NAT_SYNACK;
+		}
+		if (d->rtt_us != MCP_RTT_AMBIGUOUS)
+			d->rtt_us = mcp_nat_clock_us() - d->syn_us;
+		d->heard = MCP_OUTCOME_ACCEPTED;
+		return MCP_NAT_KICK;
+	}
+	if (th->ack && d->both_syn && seq == d->irs + 1) {
+		d->heard = MCP_OUTCOME_ACCEPTED;
+		return MCP_NAT_KICK;
+	}
+	return MCP_NAT_NOTHING;
+}
+
+/**
+ * mcp_nat_tcp() - a TCP packet came in: is it about a dial?
+ * @mnet: the namespace
+ * @skb: the packet, at PRE_ROUTING
+ * @thoff: offset of its TCP header
+ * @family: AF_INET or AF_INET6
+ *
+ * Context: softirq, under rcu_read_lock().
+ * Return: NF_ACCEPT if it is not ours; NF_DROP or NF_STOLEN: it has been seen to.
+ */
+unsigned int mcp_nat_tcp(struct mcp_net *mnet, struct sk_buff *skb,
+			 unsigned int thoff, u16 family)
+{
+	enum mcp_nat_reply reply;
+	struct mcp_session *s;
+	struct mcp_tuple tuple;
+	struct tcphdr th;
+
+	if (!mcp_nat_busy(mnet) ||
+	    skb_copy_bits(skb, thoff, &th, sizeof(th)) || th.doff < 5 ||
+	    thoff + th.doff * 4 > skb->len)
+		return NF_ACCEPT;
+	mcp_nat_ends(skb, family, &tuple.server, &tuple.external);
+	tuple.server.port = th.source;
+	tuple.external.port = th.dest;
+	s = mcp_nat_find(mnet, &tuple);
+	if (!s)
+		return mcp_nat_established(mnet, skb, &tuple,
+					   th.syn && !th.ack && !th.rst);
+	if (nf_checksum(skb, NF_INET_PRE_ROUTING, thoff, IPPROTO_TCP, family)) {
+		mcp_session_put(s);
+		return NF_DROP;
+	}
+	spin_lock(&s->lock);
+	reply = mcp_nat_take(&s->down, skb, thoff, &th, family);
+	spin_unlock(&s->lock);
+	switch (reply) {
+	case MCP_NAT_NOTHING:
+		break;
+	case MCP_NAT_KICK:
+		mcp_session_kick(s);
+		break;
+	case MCP_NAT_SYNACK:
+		mcp_nat_syn(s);
+		break;
+	case MCP_NAT_RESET:
+		mcp_nat_reset(s, ntohl(th.ack_seq));
+		break;
+	}
+	mcp_session_put(s);
+	return NF_DROP;
+}
+
+/* The addresses and ports of the TCP packet that an ICMP error is about. */
+static bool mcp_icmp_subject(struct sk_buff *skb, unsigned int off, int family,
+			     struct mcp_endpoint *src, struct mcp_endpoint *dst,
+			     u32 *seq)
+{
+	struct tcphdr_head { __be16 source, dest; __be32 seq; } _th, *th;
+
+	memset(src, 0, sizeof(*src));
+	memset(dst, 0, sizeof(*dst));
+	src->family = family;
+	dst->family = family;
+	if (family == AF_INET) {
+		struct iphdr _iph, *iph;
+
+		iph = skb_header_pointer(skb, off, sizeof(_iph), &_iph);
+		if (!iph || iph->version != 4 || iph->ihl < 5 ||
+		    iph->protocol != IPPROTO_TCP ||
+		    iph->frag_off & htons(IP_OFFSET))
+			return false;
+		src->addr.ip = iph->saddr;
+		dst->addr.ip = iph->daddr;
+		off += iph->ihl * 4;
+	} else {
+		struct ipv6hdr _ip6h, *ip6h;
+
+		/* Our SYNs have no extension headers. */
+		ip6h = skb_header_pointer(skb, off, sizeof(_ip6h), &_ip6h);
+		if (!ip6h || ip6h->version != 6 || ip6h->nexthdr != IPPROTO_TCP)
+			return false;
+		memcpy(src->addr.ip6, &ip6h->saddr, sizeof(src->addr.ip6));
+		memcpy(dst->addr.ip6, &ip6h->daddr, sizeof(dst->addr.ip6));
+		off += sizeof(*ip6h);
+	}
+	th = skb_header_pointer(skb, off, sizeof(_th), &_th);
+	if (!th)
+		return false;
+	src->port = th->source;
+	dst->port = th->dest;
+	*seq = ntohl(th->seq);
+	return true;
+}
+
+enum mcp_icmp_kind {
+	MCP_ICMP_NONE,			/* no error */
+	MCP_ICMP_SIZE,			/* the packet was too large */
+	MCP_ICMP_SOFT,
+	MCP_ICMP_HARD,
+};
+
+/* RFC 1122 section 4.2.3.9 and RFC 5461; the kernel's tables have the rest. */
+static enum mcp_icmp_kind mcp_icmp_kind4(u8 type, u8 code)
+{
+	if (type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB)
+		return MCP_ICMP_SOFT;
+	if (type != ICMP_DEST_UNREACH || code > NR_ICMP_UNREACH)
+		return MCP_ICMP_NONE;
+	if (code == ICMP_FRAG_NEEDED)
+		return MCP_ICMP_SIZE;
+	return icmp_err_convert[code].fatal ? MCP_ICMP_HARD : MCP_ICMP_SOFT;
+}
+
+static enum mcp_icmp_kind mcp_icmp_kind6(u8 type, u8 code)
+{
+	int err;
+
+	switch (type) {
+	case ICMPV6_TIME_EXCEED:
+	case ICMPV6_PARAMPROB:
+		return MCP_ICMP_SOFT;
+	case ICMPV6_PKT_TOOBIG:
+		return MCP_ICMP_SIZE;
+#if IS_ENABLED(CONFIG_IPV6)
+	case ICMPV6_DEST_UNREACH:
+		return icmpv6_err_convert(type, code, &err) ? MCP_ICMP_HARD :
+			MCP_ICMP_SOFT;
+#endif
+	}
+	return MCP_ICMP_NONE;
+}
+
+/**
+ * mcp_nat_rest() - is a packet for nobody?
+ * @mnet: the namespace
+ * @skb: a packet of any kind that nobody has taken, at PRE_ROUTING
+ * @family: AF_INET or AF_INET6
+ *
+ * To an address of the pool that the host does not have: routed on, it would come
+ * back here.
+ *
+ * Context: softirq, under rcu_read_lock().
+ * Return: NF_ACCEPT or NF_DROP.
+ */
+unsigned int mcp_nat_rest(struct mcp_net *mnet, struct sk_buff *skb, u16 family)
+{
+	struct mcp_endpoint src, dst;
+
+	/* With a route it has been delivered, or comes from the host itself. */
+	if (!READ_ONCE(mnet->pool.range_count) || skb_dst(skb))
+		return NF_ACCEPT;
+	mcp_nat_ends(skb, family, &src, &dst);
+	if (!mcp_pool_foreign(mnet, &dst))
+		return NF_ACCEPT;
+	mcp_count(mnet, MCP_STAT_EXTERNAL_UNMATCHED);
+	return NF_DROP;
+}
+
+/**
+ * mcp_nat_icmp() - an ICMP error came in: is it about a dial?
+ * @mnet: the namespace
+ * @skb: the ICMP packet, at PRE_ROUTING
+ * @off: offset of its ICMP header
+ * @family: AF_INET or AF_INET6
+ *
+ * A hard error is noted, and the dial fails with it. A soft one ends nothing
+ * (RFC 1122 section 4.2.3.9).
+ *
+ * Context: softirq, under rcu_read_lock().
+ * Return: NF_ACCEPT if it is not ours, or NF_DROP: it has been seen to.
+ */
+unsigned int mcp_nat_icmp(struct mcp_net *mnet, struct sk_buff *skb,
+			  unsigned int off, u16 family)
+{
+	enum mcp_icmp_kind kind;
+	struct mcp_session *s;
+	struct mcp_tuple tuple;
+	struct icmphdr icmph;
+	bool kick = false;
+	u32 seq;
+
+	if (!mcp_nat_busy(mnet) ||
+	    skb_copy_bits(skb, off, &icmph, sizeof(icmph)))
+		return NF_ACCEPT;
+	kind = family == AF_INET ? mcp_icmp_kind4(icmph.type, icmph.code) :
+		mcp_icmp_kind6(icmph.type, icmph.code);
+	if (kind == MCP_ICMP_NONE ||
+	    !mcp_icmp_subject(skb, off + sizeof(icmph), family,
+			      &tuple.external, &tuple.server, &seq))
+		return NF_ACCEPT;
+	s = mcp_nat_find(mnet, &tuple);
+	if (!s)
+		return mcp_nat_established(mnet, skb, &tuple, false);
+	if (nf_checksum(skb, NF_INET_PRE_ROUTING, off, family == AF_INET ?
+			IPPROTO_ICMP : IPPROTO_ICMPV6, family))
+		goto out;
+	spin_lock(&s->lock);
+	/* Only the SYN is under way; anything else is forged. */
+	if (s->down.heard == MCP_OUTCOME_PENDING && seq == s->down.isn) {
+		if (kind == MCP_ICMP_HARD) {
+			s->down.icmp_code = icmph.code;
+			s->down.heard = MCP_OUTCOME_UNREACHABLE;
+			kick = true;
+		} else if (kind == MCP_ICMP_SOFT) {
+			mcp_count(mnet, MCP_STAT_DIAL_SOFT_ERROR);
+		}
+	}
+	spin_unlock(&s->lock);
+	if (kick)
+		mcp_session_kick(s);
+out:
+	mcp_session_put(s);
+	return NF_DROP;
+}
