@@ -23,7 +23,7 @@ SETTINGS = {
     "transitory-idle": (14, "ms"), "i-know": (15, "flag"), "max-sessions": (16, "number"),
     "max-half-open": (17, "number"), "max-half-open-client": (18, "number"),
     "session-rate": (19, "number"), "session-burst": (20, "number"),
-    "error-rate": (21, "number"),
+    "error-rate": (21, "number"), "max-ports-client": (22, "number"),
 }
 COUNTS = {1: "total", 2: "half_open", 3: "clients"}
 

@@ -16,9 +16,10 @@ NLM_F_DUMP_INTR = 0x10
 NESTED = 0x8000
 
 (UP, SET, SHOW, DOWN, ACL_ADD, ACL_DEL, ACL_FLUSH, ACL_GET, SESSION_GET, SESSION_COUNT,
- SESSION_FLUSH, STATS_GET, SESSION_EVENT) = range(1, 14)
+ SESSION_FLUSH, STATS_GET, SESSION_EVENT, POOL_ADD, POOL_DEL, POOL_FLUSH,
+ POOL_GET) = range(1, 18)
 (A_VERSION, A_UP, A_SETTINGS, A_ACL, A_SESSION, A_SESSION_ID, A_COUNT, A_STAT,
- A_EVENT) = range(1, 10)
+ A_EVENT, A_PAD, A_POOL) = range(1, 12)
 ACL_FAMILY, ACL_ADDR, ACL_PREFIXLEN, ACL_IFNAME = range(1, 5)
 
 
@@ -35,6 +36,11 @@ def nest(kind, *inner):
 def acl(family=socket.AF_INET, address=b"\x0a\0\0\0", prefixlen=8, *more):
     return nest(A_ACL, attribute(ACL_FAMILY, struct.pack("H", family)),
                 attribute(ACL_ADDR, address), attribute(ACL_PREFIXLEN, bytes([prefixlen])), *more)
+
+
+def pool(family=socket.AF_INET, address=b"\xc6\x33\x64\0", prefixlen=24, *more):
+    """As acl(), of which it has the first attributes."""
+    return nest(A_POOL, acl(family, address, prefixlen, *more)[4:])
 
 
 class Genl:

@@ -195,10 +195,11 @@ def mcp(machines):
 
 
 def down(netns="m"):
-    """No MCP and no ACL."""
+    """No MCP, no ACL and no pool."""
     with control.asking(netns) as socket_:
         socket_.request(genl.DOWN)
         socket_.request(genl.ACL_FLUSH)
+        socket_.request(genl.POOL_FLUSH)
 
 
 @pytest.fixture(scope="session")

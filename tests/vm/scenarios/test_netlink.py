@@ -50,6 +50,7 @@ RANGES = {
     10: ("B", 0, 1), 11: ("I", 1, 604800), 12: ("B", 0, 1), 13: ("I", 7440000, 2073600000),
     14: ("I", 240000, 2073600000), 16: ("I", 1, 1 << 24), 17: ("I", 1, 1 << 24),
     18: ("I", 1, 1 << 24), 19: ("I", 0, 1000000), 20: ("I", 1, 1000000), 21: ("I", 0, 1000000),
+    22: ("I", 1, 1 << 24),
 }
 
 
@@ -81,17 +82,19 @@ def test_settings_out_of_range(wild):
 
 def test_unknown_attributes(wild):
     """Unknown attributes are refused, at the top and in the nests."""
-    for command in range(1, 13):
-        for kind in 11, 12, 100, 0x3fff:
+    for command in range(1, 18):
+        for kind in 12, 13, 100, 0x3fff:
             error, _ = wild.request(command, u32(kind, 1), flags=genl.NLM_F_REQUEST |
                                     genl.NLM_F_ACK)
             assert error in (errno.EINVAL, errno.EOPNOTSUPP), (command, kind, error)
-    for kind in 0, 22, 100:
+    for kind in 0, 23, 100:
         assert wild.request(genl.UP, settings(u32(kind, 1)))[0] == errno.EINVAL
     assert wild.request(genl.ACL_ADD, acl(2, b"\x0a\0\0\0", 8, u32(9, 1)))[0] == errno.EINVAL
     # Those that only the kernel says.
     assert wild.request(genl.ACL_ADD, acl(2, b"\x0a\0\0\0", 8,
                                           attribute(5, bytes(8))))[0] == errno.EINVAL
+    assert wild.request(genl.POOL_ADD, genl.pool(2, b"\x0a\0\0\0", 24,
+                                                 attribute(6, bytes(8))))[0] == errno.EINVAL
     assert wild.request(genl.SHOW, attribute(genl.A_VERSION, b"1\0"))[0] == errno.EINVAL
     assert "mcp down" in ctl("mcp show").stdout and not table("acl show")
 
@@ -118,6 +121,49 @@ def test_acl_nonsense(wild):
             error, _ = wild.request(command, message)
             assert error in (errno.EINVAL, errno.ERANGE), message
     assert not table("acl show")
+
+
+POOL_NONSENSE = [
+    genl.pool(2, b"\x0a\0\0\1", 24),                    # host bits
+    genl.pool(2, b"\x0a\0\0\0", 15),                    # too many addresses
+    genl.pool(10, bytes(15) + b"\1", 111),
+    genl.pool(10, b"\xfd" + bytes(15), 111),
+    genl.pool(2, b"\x0a\0\0\0", 33), genl.pool(2, bytes(16), 24), genl.pool(3, bytes(4), 32),
+    genl.pool(2, b"\x7f\0\0\0", 24), genl.pool(2, b"\xe0\0\0\0", 24),     # loopback, multicast
+    genl.pool(2, b"\x0a\0\0\0", 24, attribute(4, b"\0\0")),                # port 0
+    genl.pool(2, b"\x0a\0\0\0", 24, attribute(4, struct.pack("H", 9)),
+              attribute(5, struct.pack("H", 8))),                          # last before first
+    genl.nest(genl.A_POOL), b"",
+]
+
+
+@pytest.mark.parametrize("number", range(len(POOL_NONSENSE)))
+def test_pool_nonsense(wild, number):
+    """A range of the pool is whole and makes sense, or is refused."""
+    assert wild.request(genl.POOL_ADD, POOL_NONSENSE[number])[0] in (errno.EINVAL, errno.ERANGE)
+    assert not table("pool show")
+
+
+def test_pool_ranges(wild):
+    """Ranges do not overlap, there are no more than 64, and they go as they
+    came."""
+    def pool(third, prefixlen=24):
+        return genl.pool(2, bytes([10, 50, third, 0]), prefixlen)
+    for third in range(64):
+        assert wild.request(genl.POOL_ADD, pool(third))[0] == 0
+    assert wild.request(genl.POOL_ADD, pool(64))[0] == errno.ENOSPC
+    assert wild.request(genl.POOL_ADD, pool(0, 16))[0] == errno.EEXIST
+    assert wild.request(genl.POOL_ADD, pool(5, 25))[0] == errno.EEXIST
+    assert wild.request(genl.POOL_DEL, pool(5, 25))[0] == errno.ENOENT
+    assert len(table("pool show")) == 64
+    done = ctl("pool add 10.50.3.0/24", check=False)
+    assert done.returncode == 1 and "overlaps" in done.stderr
+    done = ctl("pool del 10.51.0.0/24", check=False)
+    assert done.returncode == 1 and "pool show" in done.stderr
+    ctl("pool del 10.50.5.0/24")
+    assert wild.request(genl.POOL_ADD, pool(5))[0] == 0
+    ctl("pool flush")
+    assert not table("pool show")
 
 
 def test_truncated(wild):
@@ -148,7 +194,7 @@ def test_random_messages(wild):
     state = 1
     for number in range(400):
         state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
-        command = state >> 33 & 15
+        command = state >> 33 & 31
         octets = b"".join(struct.pack("!Q", state * odd & (1 << 64) - 1)
                           for odd in range(1, 2 + number % 16, 2))
         wild.request(command, octets)
@@ -158,9 +204,9 @@ def test_random_messages(wild):
 
 def test_unknown_commands(wild):
     """Commands that there are not, and events as commands, are refused."""
-    for command in (0, genl.SESSION_EVENT, 14, 100, 255):
+    for command in (0, genl.SESSION_EVENT, 18, 100, 255):
         assert wild.request(command)[0] == errno.EOPNOTSUPP
-    for command in (genl.ACL_GET, genl.SESSION_GET, genl.STATS_GET):
+    for command in (genl.ACL_GET, genl.SESSION_GET, genl.STATS_GET, genl.POOL_GET):
         assert wild.request(command)[0] == errno.EOPNOTSUPP     # only as a dump
     for command in (genl.UP, genl.DOWN, genl.SHOW):
         assert wild.dump(command)[0] == errno.EOPNOTSUPP
@@ -172,7 +218,8 @@ def test_unknown_commands(wild):
 
 
 UNPRIVILEGED = ["mcp up", "mcp set echo off", "mcp down", "acl add all", "acl del all",
-                "acl flush", "acl show", "session show", "session flush", "monitor"]
+                "acl flush", "acl show", "session show", "session flush", "monitor",
+                "pool add 10.50.0.0/24", "pool del 10.50.0.0/24", "pool flush", "pool show"]
 
 
 def test_privileges(mcp):

@@ -90,16 +90,16 @@ def tcp_packet(src, sport, dst, dport, flags, seq, ack=0, payload=b"",
     return ip_packet(src, dst, 6, segment, tos)
 
 
-def icmp_packet(src, kind, code, about):
+def icmp_packet(src, kind, code, about, mtu=0):
     """An ICMP error from src about an IP packet, back to its sender."""
     if about[0] >> 4 == 4:
         dst, src = about[12:16], octets(src)
-        body = struct.pack("!BBHI", kind, code, 0, 0) + about[:576]
+        body = struct.pack("!BBHI", kind, code, 0, mtu) + about[:576]
         total = checksum(body)
         protocol = 1
     else:
         dst, src = about[8:24], octets(src)
-        body = struct.pack("!BBHI", kind, code, 0, 0) + about[:1200]
+        body = struct.pack("!BBHI", kind, code, 0, mtu) + about[:1200]
         total = checksum(pseudo_header(src, dst, len(body), 58) + body)
         protocol = 58
     body = body[:2] + struct.pack("!H", total) + body[4:]
@@ -314,7 +314,8 @@ class Answering(threading.Thread):
     `on_syn` decides what becomes of a SYN: it gets the segment and the number
     of SYNs of that connection seen before, and returns None (nothing), seconds
     to wait before a SYN/ACK, RST, or an IP packet to send. Established
-    connections say `greeting` and repeat what they hear.
+    connections say `greeting` and repeat what they hear. `on_raw` is called with
+    each packet that comes, whoever it is for.
     """
 
     def __init__(self, wire, on_syn, addresses, greeting=b""):
@@ -330,6 +331,7 @@ class Answering(threading.Thread):
         self.seq = {}
         self.later = []
         self.going = True
+        self.on_raw = lambda packet: None
 
     def __enter__(self):
         self.wire.drain()               # what was for others
@@ -347,6 +349,8 @@ class Answering(threading.Thread):
                 self.later.remove(due)
                 self.wire.send(due[1])
             raw = self.wire.receive(time.monotonic() + 0.02)
+            if raw:
+                self.on_raw(raw)
             segment = parse(raw) if raw else None
             if segment and segment.dst in self.addresses:
                 self.take(segment)
