@@ -118,7 +118,7 @@ def test_repeated_after_early_answer(mcp, client_wire, server_wire):
         client.establish(client.answer())
         until(lambda: len(server.syns) == 3, 10)
         first, second, third = (syn.when for syn in server.syns)
-        assert 0.9 < second - first < (third - second) * 0.75
+        assert 0.5 < second - first < third - second
         assert len({(syn.seq, syn.sport) for syn in server.syns}) == 1
         assert client.answer(10).flags & RST
         assert len(server.syns) == 3
@@ -358,8 +358,10 @@ def test_port_of_a_closing_session(mcp, client_wire, server_wire):
 
 
 def sockets():
-    """TCP sockets that the MCP's host has."""
-    return run("m", "cat", "/proc/net/sockstat", "/proc/net/sockstat6")
+    """TCP sockets in use on the MCP's host, of both families."""
+    lines = run("m", "cat", "/proc/net/sockstat", "/proc/net/sockstat6").splitlines()
+    words = [line.split() for line in lines]
+    return [row[row.index("inuse") + 1] for row in words if row[0] in ("TCP:", "TCP6:")]
 
 
 def test_half_open_costs_no_socket(mcp, client_wire, server_wire):
@@ -370,7 +372,7 @@ def test_half_open_costs_no_socket(mcp, client_wire, server_wire):
         for _ in range(50):
             raw_client(client_wire).syn(codec.mp_convert(RAW_SERVER4, 80))
         counted.wait(dial=50)
-        assert sockets() == before
+        assert len(before) == 2 and sockets() == before
         ctl("session flush")
     if not DEBUG:               # which makes locks and timers larger
         with open("/sys/kernel/slab/mcp_session/object_size") as file:
@@ -449,10 +451,10 @@ def test_unsolicited(mcp, pool, client_wire, server_wire, prefix):
         heard = []
         server.addresses.add(stranger)
         server.on_raw = heard.append
+        began = time.monotonic()
         for _ in range(2):
             server.wire.send(tcp_packet(stranger, 1234, syn.src, syn.sport, SYN, 77,
                                         options=mss(1460)))
-        began = time.monotonic()
         counted.wait(unsolicited=2)
         icmp = until(lambda: [packet for packet in heard if is_unreachable(packet, stranger)], 15)
         assert time.monotonic() - began >= 5.9
