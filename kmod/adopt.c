@@ -13,6 +13,8 @@
 /* RFC 9293 section 3.7.1: of a SYN without the option. */
 #define MCP_DEFAULT_MSS4	536
 #define MCP_DEFAULT_MSS6	1220
+/* More than any MTU, so that nothing is capped by it. */
+#define MCP_NO_MTU		0x20000
 
 /* An address of the pool need not be an address of the host. */
 static int mcp_adopt_foreign(struct mcp_session *s, struct socket *sock)
@@ -38,15 +40,14 @@ static int mcp_adopt_sequence(struct socket *sock, int queue, u32 seq)
 
 /*
  * The round trip that the handshake took is the first measurement (RFC 6298
- * section 2.2); without one, the retransmission timer begins at a second.
+ * section 2.2). If the SYN had to be repeated there is none, and connect() has
+ * set the timer to three seconds (section 5.7).
  */
 static void mcp_adopt_rtt(struct sock *sk, u32 rtt_us)
 {
 	struct tcp_sock *tp = tcp_sk(sk);
 
-	inet_csk(sk)->icsk_rto = TCP_TIMEOUT_INIT;
-	if (!rtt_us || rtt_us == MCP_RTT_AMBIGUOUS ||
-	    rtt_us > TCP_RTO_MAX / HZ * USEC_PER_SEC / 8)
+	if (!rtt_us || rtt_us > TCP_RTO_MAX / HZ * USEC_PER_SEC / 8)
 		return;
 	tp->srtt_us = rtt_us << 3;
 	tp->mdev_us = rtt_us << 1;
@@ -95,8 +96,8 @@ static void mcp_adopt_negotiated(struct sock *sk, const struct mcp_downstream *d
 	rx->mss_clamp = opt->mss ?:
 		(sk->sk_family == AF_INET ? MCP_DEFAULT_MSS4 : MCP_DEFAULT_MSS6);
 	tcp_mtup_init(sk);
-	/* An MTU it does not know: the next segment computes what hangs on it. */
-	inet_csk(sk)->icsk_pmtu_cookie = 0;
+	/* No route's MTU: the next segment computes what hangs on that. */
+	inet_csk(sk)->icsk_pmtu_cookie = MCP_NO_MTU;
 	mcp_adopt_rtt(sk, d->rtt_us);
 	/* The first segment that comes computes it anew. */
 	tp->pred_flags = 0;

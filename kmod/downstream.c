@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/net.h>
 #include <linux/tcp.h>
-#include <net/inet_timewait_sock.h>
 #include <net/sock.h>
-#include <net/tcp.h>
 
 #include "adopt.h"
 #include "downstream.h"
@@ -48,28 +46,6 @@ static void mcp_downstream_set_options(struct mcp_session *s)
 		d->options[d->options_len++] = MCP_TCPOPT_NOP;
 }
 
-/*
- * Is there a connection, or the memory of one, between these two? One of which
- * our side has a TIME_WAIT is over for the server; with timestamps, a new one
- * cannot be taken for it (RFC 6191), and adoption takes its place.
- */
-static bool mcp_downstream_taken(struct mcp_net *mnet,
-				 const struct mcp_tuple *tuple)
-{
-	struct sock *sk = mcp_socket_find(mnet->net, &tuple->external,
-					  &tuple->server, 0);
-	bool taken = true;
-
-	if (!sk)
-		return false;
-	if (sk->sk_state == TCP_TIME_WAIT &&
-	    READ_ONCE(mnet->net->ipv4.sysctl_tcp_timestamps))
-		taken = inet_twsk(sk)->tw_substate != TCP_TIME_WAIT ||
-			!tcp_twsk(sk)->tw_ts_recent_stamp;
-	sock_gen_put(sk);
-	return taken;
-}
-
 /* Finds an external port and makes it known. False: outcome and reason are set. */
 static bool mcp_downstream_open(struct mcp_session *s,
 				const struct mcp_endpoint *addr)
@@ -87,13 +63,11 @@ static bool mcp_downstream_open(struct mcp_session *s,
 			return false;
 		}
 		tuple.external = d->map->external;
-		if (!mcp_downstream_taken(s->mnet, &tuple)) {
-			spin_lock_bh(&s->lock);
-			d->tuple = tuple;
-			spin_unlock_bh(&s->lock);
-			if (!mcp_nat_open(s))
-				return true;
-		}
+		spin_lock_bh(&s->lock);
+		d->tuple = tuple;
+		spin_unlock_bh(&s->lock);
+		if (!mcp_nat_open(s))
+			return true;
 		mcp_pool_unmap(s->mnet, d->map);
 		d->map = NULL;
 	}

@@ -10,8 +10,9 @@
 #include <linux/tcp.h>
 #include <net/dst.h>
 #include <net/icmp.h>
-#include <net/inet_ecn.h>
+#include <net/inet_timewait_sock.h>
 #include <net/ipv6.h>
+#include <net/ndisc.h>
 #include <net/tcp.h>
 
 #include "deliver.h"
@@ -148,6 +149,27 @@ static void mcp_nat_segment(struct mcp_session *s, struct mcp_segment *seg,
 	seg->window = d->window;
 }
 
+/*
+ * Is there a connection, or the memory of one, between these two? One of which
+ * our side has a TIME_WAIT is over for the server; with timestamps, a new one
+ * cannot be taken for it (RFC 6191), and adoption takes its place.
+ */
+static bool mcp_nat_taken(struct mcp_net *mnet, const struct mcp_tuple *tuple)
+{
+	struct sock *sk = mcp_socket_find(mnet->net, &tuple->external,
+					  &tuple->server, 0);
+	bool taken = true;
+
+	if (!sk)
+		return false;
+	if (sk->sk_state == TCP_TIME_WAIT &&
+	    READ_ONCE(mnet->net->ipv4.sysctl_tcp_timestamps))
+		taken = inet_twsk(sk)->tw_substate != TCP_TIME_WAIT ||
+			!tcp_twsk(sk)->tw_ts_recent_stamp;
+	sock_gen_put(sk);
+	return taken;
+}
+
 /**
  * mcp_nat_open() - be ready for what a server answers
  * @s: the session; down.tuple is complete
@@ -157,8 +179,8 @@ static void mcp_nat_segment(struct mcp_session *s, struct mcp_segment *seg,
  * speak with each other.
  *
  * Context: the worker.
- * Return: 0; -EEXIST if there is a dial from this endpoint to that server, or
- * -ENOMEM.
+ * Return: 0; -EEXIST if there is a dial or a connection from this endpoint to
+ * that server, or lately was one; or -ENOMEM.
  */
 int mcp_nat_open(struct mcp_session *s)
 {
@@ -184,6 +206,12 @@ int mcp_nat_open(struct mcp_session *s)
 					    mcp_dial_params);
 	if (err)
 		return err;
+	/* In this order: a dial is in the table until its socket is in theirs. */
+	if (mcp_nat_taken(s->mnet, &d->tuple)) {
+		rhashtable_remove_fast(&s->mnet->dials, &d->node,
+				       mcp_dial_params);
+		return -EEXIST;
+	}
 	d->hashed = true;
 	/* From here on, a SYN that the client repeats sends ours. */
 	spin_lock_bh(&s->lock);
@@ -319,7 +347,8 @@ static unsigned int mcp_nat_established(struct mcp_net *mnet,
 	struct sock *sk;
 
 	if (!foreign && (!syn || !mcp_pool_mapped(mnet, &tuple->external) ||
-			 mcp_socket_listens(mnet->net, &tuple->external)))
+			 mcp_socket_listens(mnet->net, &tuple->external,
+					    skb->dev->ifindex)))
 		return NF_ACCEPT;
 	sk = mcp_socket_find(mnet->net, &tuple->external, &tuple->server, 0);
 	if (sk) {
@@ -555,6 +584,16 @@ static enum mcp_icmp_kind mcp_icmp_kind6(u8 type, u8 code)
 	return MCP_ICMP_NONE;
 }
 
+/* Who answers for an address by proxy has to hear who asks for it (RFC 4389). */
+static bool mcp_is_neighbour_discovery(const struct sk_buff *skb)
+{
+	u8 type;
+
+	return ipv6_hdr(skb)->nexthdr == IPPROTO_ICMPV6 &&
+		!skb_copy_bits(skb, sizeof(struct ipv6hdr), &type, 1) &&
+		type >= NDISC_ROUTER_SOLICITATION && type <= NDISC_REDIRECT;
+}
+
 /**
  * mcp_nat_rest() - is a packet for nobody?
  * @mnet: the namespace
@@ -572,7 +611,8 @@ unsigned int mcp_nat_rest(struct mcp_net *mnet, struct sk_buff *skb, u16 family)
 	struct mcp_endpoint src, dst;
 
 	/* With a route it has been delivered, or comes from the host itself. */
-	if (!READ_ONCE(mnet->pool.range_count) || skb_dst(skb))
+	if (!READ_ONCE(mnet->pool.range_count) || skb_dst(skb) ||
+	    (family == AF_INET6 && mcp_is_neighbour_discovery(skb)))
 		return NF_ACCEPT;
 	mcp_nat_ends(skb, family, &src, &dst);
 	if (!mcp_pool_foreign(mnet, &dst))

@@ -389,7 +389,7 @@ static __be16 mcp_external_take(struct net *net, struct mcp_external *ext)
 		if (index < 0)
 			return 0;
 		ep.port = htons(ext->first + index);
-		if (mcp_socket_listens(net, &ep))
+		if (mcp_socket_listens(net, &ep, 0))
 			continue;
 		mcp_external_mark(ext, index, true);
 		return ep.port;

@@ -135,8 +135,11 @@ static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
 		n = mcp_socket_receive(from, spare, MCP_CHUNK);
 		if (n == -EAGAIN)
 			break;
-		/* An error is told once; afterwards it looks like the end. */
-		if (n < 0 || (!n && s->gone)) {
+		/*
+		 * An error is told once; afterwards it looks like the end. But
+		 * the end may also have come before the error.
+		 */
+		if (n < 0 || (!n && s->gone && !sock_flag(from->sk, SOCK_DONE))) {
 			flow->broken = true;
 			res = MCP_FLOW_FROM_GONE;
 			break;

@@ -168,10 +168,12 @@ struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
  * mcp_socket_listens() - does a program of the host listen there?
  * @net: the namespace
  * @local: address and port
+ * @ifindex: the interface that a SYN comes in by: a listener may be bound to it
  *
  * Context: any but hard interrupt.
  */
-bool mcp_socket_listens(struct net *net, const struct mcp_endpoint *local)
+bool mcp_socket_listens(struct net *net, const struct mcp_endpoint *local,
+			int ifindex)
 {
 	struct inet_hashinfo *hashinfo = net->ipv4.tcp_death_row.hashinfo;
 	struct sock *sk = NULL;
@@ -180,13 +182,13 @@ bool mcp_socket_listens(struct net *net, const struct mcp_endpoint *local)
 	if (local->family == AF_INET)
 		sk = __inet_lookup_listener(net, hashinfo, NULL, 0, 0, 0,
 					    local->addr.ip, ntohs(local->port),
-					    0, 0);
+					    ifindex, 0);
 #if IS_ENABLED(CONFIG_IPV6)
 	else
 		sk = inet6_lookup_listener(net, hashinfo, NULL, 0, &in6addr_any,
 					   0,
 					   (const struct in6_addr *)&local->addr,
-					   ntohs(local->port), 0, 0);
+					   ntohs(local->port), ifindex, 0);
 #endif
 	rcu_read_unlock();
 	return sk;

@@ -22,7 +22,8 @@ bool mcp_socket_closed(const struct socket *sock);
 struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 			     const struct mcp_endpoint *peer, int ifindex);
 struct sock *mcp_socket_first(struct socket *sock);
-bool mcp_socket_listens(struct net *net, const struct mcp_endpoint *local);
+bool mcp_socket_listens(struct net *net, const struct mcp_endpoint *local,
+			int ifindex);
 void mcp_socket_ack(struct socket *sock);
 void mcp_socket_forget_syn(struct net *net, const struct mcp_endpoint *local,
 			   const struct mcp_endpoint *peer, int ifindex);

@@ -108,6 +108,27 @@ def test_syn(mcp, client_wire, server_wire, family, early):
     all_quiet()
 
 
+@pytest.mark.parametrize("family, prefix, via, most", [
+    (4, "10.99.0.0/16", "10.0.9.2", 1260), (6, "fd99::/48", "fd00:9::2", 1240)])
+def test_mss_of_the_route(mcp, client_wire, server_wire, family, prefix, via, most):
+    """The server is told what the route to it has room for, and gets no more."""
+    mcp()
+    run("m", "ip", "route", "replace", prefix, "via", via, "mtu", "1300")
+    try:
+        with Server(server_wire, RAW_SERVER[family], OPTIONS["mss-9000"]) as server:
+            client = raw_client(client_wire, family)
+            client.syn(codec.mp_convert(RAW_SERVER[family], 80))
+            client.establish(client.answer())
+            assert struct.unpack("!H", server.syns[0].option(MSS))[0] == most
+            client.data(bytes(1400))
+            until(lambda: sum(map(len, server.received.values())) == 1400)
+            assert max(len(seen.raw) for seen in server.seen) <= 1300
+            client.reset()
+    finally:
+        run("m", "ip", "route", "replace", prefix, "via", via)
+    all_quiet()
+
+
 def test_repeated_after_early_answer(mcp, client_wire, server_wire):
     """Once the client is answered the SYN is repeated by the MCP's own clock,
     less and less often."""
