@@ -305,10 +305,14 @@ def test_not_our_answer(mcp, client_wire, server_wire):
 
 @pytest.mark.parametrize("refuse", [True, False])
 def test_reset_right_after_synack(mcp, client_wire, server_wire, refuse):
-    """A server that accepts and resets at once: the client hears of a reset."""
+    """A server that accepts and resets at once: the client hears of a reset. If
+    the first one came just when the socket was made, it is the server's answer
+    to our ACK that tells."""
     mcp()
     client = raw_client(client_wire)
     with Server(server_wire, RAW_SERVER4, OPTIONS["all"]) as server:
+        server.data = lambda key, segment: server.wire.send(tcp_packet(
+            segment.dst, segment.dport, segment.src, segment.sport, RST, segment.ack))
         def both(syn, before):
             server.wire.send(server.answer(syn, before))
             server.wire.send(tcp_packet(syn.dst, syn.dport, syn.src, syn.sport, RST, 1001, 0)
