@@ -361,7 +361,8 @@ def test_session_show(mcp, client_wire):
 def test_dump_of_many(mcp, client_wire, server_wire):
     """Thousands of sessions are shown in many messages while others come and
     go: each at most once, and all that were there all the time."""
-    mcp("hold-timeout 60s max-half-open 16384 session-rate 0 max-half-open-client 16384")
+    mcp("hold-timeout 60s syn-timeout 300s max-half-open 16384 session-rate 0 "
+        "max-half-open-client 16384")
     requests = [raw_client(client_wire) for _ in range(3000)]
     with Answering(server_wire, lambda syn, before: None, [RAW_SERVER4]):
         for client in requests:
