@@ -10,27 +10,8 @@
 #include "session.h"
 #include "socket.h"
 
-/* RFC 9293 section 3.7.1: of a SYN without the option. */
-#define MCP_DEFAULT_MSS4	536
-#define MCP_DEFAULT_MSS6	1220
 /* More than any MTU, so that nothing is capped by it. */
 #define MCP_NO_MTU		0x20000
-
-/* An address of the pool need not be an address of the host. */
-static int mcp_adopt_foreign(struct mcp_session *s, struct socket *sock)
-{
-	const struct mcp_endpoint *ep = &s->down.tuple.external;
-	bool foreign;
-
-	rcu_read_lock();
-	foreign = mcp_pool_foreign(s->mnet, ep);
-	rcu_read_unlock();
-	if (!foreign)
-		return 0;
-	return ep->family == AF_INET ?
-		mcp_socket_set_option(sock, SOL_IP, IP_TRANSPARENT, 1) :
-		mcp_socket_set_option(sock, SOL_IPV6, IPV6_TRANSPARENT, 1);
-}
 
 static int mcp_adopt_sequence(struct socket *sock, int queue, u32 seq)
 {
@@ -113,7 +94,7 @@ static int mcp_adopt_into(struct mcp_session *s, struct socket *sock)
 
 	mcp_tcpopt_parse(d->synack, d->synack_len, &opt);
 	err = mcp_socket_set_option(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON) ?:
-		mcp_adopt_foreign(s, sock);
+		(mcp_downstream_foreign(s) ? mcp_socket_set_foreign(sock) : 0);
 	if (err)
 		return err;
 	len = mcp_socket_address(&d->tuple.external, &addr);
@@ -134,8 +115,12 @@ static int mcp_adopt_into(struct mcp_session *s, struct socket *sock)
 	if (err)
 		return err;
 	mcp_adopt_negotiated(sock->sk, d, &opt);
-	return mcp_socket_set_option(sock, SOL_TCP, TCP_REPAIR,
-				     TCP_REPAIR_OFF_NO_WP);
+	err = mcp_socket_set_option(sock, SOL_TCP, TCP_REPAIR,
+				    TCP_REPAIR_OFF_NO_WP);
+	/* Programs of the host may listen on a port that is another's. */
+	if (!err && inet_sk_transparent(sock->sk))
+		sock_set_reuseaddr(sock->sk);
+	return err;
 }
 
 /**
@@ -168,6 +153,8 @@ int mcp_adopt(struct mcp_session *s, struct socket **res)
 		return err;
 	}
 	tcp_sock_set_nodelay(sock->sk);
+	/* Other sessions of the endpoint share the port, see connect.c. */
+	sock_set_reuseaddr(sock->sk);
 	*res = sock;
 	return 0;
 }

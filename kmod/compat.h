@@ -9,6 +9,9 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#if KERNEL_VERSION(6, 5, 0) <= LINUX_VERSION_CODE
+#include <net/gso.h>
+#endif
 
 /**
  * mcp_sk_unpin_net() - let a kernel socket not hold its namespace
@@ -20,7 +23,7 @@
  * calls it closes the socket before the namespace goes away, and waits for the
  * connections' timers (see mcp_socket_reap()).
  *
- * Context: process, @sk locked.
+ * Context: any, @sk locked.
  */
 static inline void mcp_sk_unpin_net(struct sock *sk)
 {
@@ -36,7 +39,7 @@ static inline void mcp_sk_unpin_net(struct sock *sk)
 #endif
 	put_net_track(net, &sk->ns_tracker);
 #ifdef MCP_HAVE_NET_PASSIVE
-	__netns_tracker_alloc(net, &sk->ns_tracker, false, GFP_KERNEL);
+	__netns_tracker_alloc(net, &sk->ns_tracker, false, GFP_ATOMIC);
 #endif
 }
 

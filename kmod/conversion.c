@@ -4,10 +4,12 @@
 #include <net/sock.h>
 
 #include "conversion.h"
-#include "netlink.h"
+#include "netlink_event.h"
 #include "policy.h"
+#include "preserve.h"
 #include "socket.h"
 #include "trace.h"
+#include "withdraw.h"
 
 /* How often we look whether the side that is left has got everything. */
 #define MCP_DRAIN_POLL_MS	20
@@ -27,6 +29,7 @@ static const enum mcp_stat mcp_end_stats[__MCP_END_COUNT] = {
 	[MCP_END_FLUSHED] = MCP_STAT_SESSION_FLUSHED,
 	[MCP_END_DOWN] = MCP_STAT_SESSION_DOWN,
 	[MCP_END_NO_RESOURCES] = MCP_STAT_SESSION_NO_RESOURCES,
+	[MCP_END_EVICTED] = MCP_STAT_SESSION_EVICTED,
 };
 
 /**
@@ -53,7 +56,9 @@ struct mcp_vetting mcp_conversion_refusal(struct mcp_net *mnet, u8 codec,
 }
 
 static struct mcp_vetting mcp_vet_mp_convert(struct mcp_net *mnet,
-					     const struct mcp_request *req,
+					     const struct mcp_acl *acl,
+					     struct mcp_request *req,
+					     const struct mcp_endpoint *client,
 					     bool mptcp)
 {
 	struct mcp_vetting vet = { .verdict = MCP_VERDICT_RESET };
@@ -67,6 +72,10 @@ static struct mcp_vetting mcp_vet_mp_convert(struct mcp_net *mnet,
 		   (req->origin.family && mcp_endpoint_forbidden(&req->origin))) {
 		vet.verdict = MCP_VERDICT_SILENCE;
 		vet.reason = MCP_STAT_REFUSED_DESTINATION;
+	} else if (!mcp_preserve_vet(mnet, acl, client, req)) {
+		return mcp_conversion_refusal(mnet, req->codec,
+					      MCP_ERR_NOT_AUTHORIZED,
+					      MCP_STAT_REFUSED_ORIGIN);
 	} else {
 		vet.verdict = MCP_VERDICT_GO;
 	}
@@ -112,18 +121,19 @@ static struct mcp_vetting mcp_vet_convert(struct mcp_net *mnet,
 /**
  * mcp_conversion_vet() - is this request to be served?
  * @mnet: the namespace
+ * @acl: the entry that lets its client in; NULL: it was taken back meanwhile
  * @decoded: what mcp_request_decode() said of it, which wants nothing more
- * @req: the request
+ * @req: the request; it loses an originator that is not to be used
  * @data: its octets
- * @client: who sent it; the ACL lets it in
+ * @client: who sent it
  * @mptcp: it speaks MPTCP
  *
- * Context: any but hard interrupt.
+ * Context: any but hard interrupt, under rcu_read_lock().
  */
 struct mcp_vetting mcp_conversion_vet(struct mcp_net *mnet,
+				      const struct mcp_acl *acl,
 				      enum mcp_decode decoded,
-				      const struct mcp_request *req,
-				      const u8 *data,
+				      struct mcp_request *req, const u8 *data,
 				      const struct mcp_endpoint *client,
 				      bool mptcp)
 {
@@ -157,7 +167,7 @@ struct mcp_vetting mcp_conversion_vet(struct mcp_net *mnet,
 	}
 	if (req->codec == MCP_CODEC_CONVERT)
 		return mcp_vet_convert(mnet, decoded, req, data, client);
-	return mcp_vet_mp_convert(mnet, req, mptcp);
+	return mcp_vet_mp_convert(mnet, acl, req, client, mptcp);
 }
 
 /* The end of a session, whatever its sockets are doing. */
@@ -167,6 +177,7 @@ static void mcp_finish(struct mcp_session *s, enum mcp_end why)
 	trace_mcp_end(s, why);
 	if (s->announced)
 		mcp_netlink_notify(s, MCP_EVENT_END, why);
+	mcp_withdraw_end(s, why);
 	mcp_upstream_release(s);
 	mcp_downstream_release(s);
 	mcp_session_end(s);
@@ -350,10 +361,20 @@ static void mcp_dial(struct mcp_session *s)
 		s->dial_until =
 			mcp_deadline(READ_ONCE(s->mnet->settings.syn_timeout));
 		mcp_downstream_dial(s);
+	} else if (s->down.outcome == MCP_OUTCOME_CROWDED) {
+		mcp_downstream_dial_again(s);
 	}
 	outcome = mcp_downstream_outcome(s);
+	if (outcome == MCP_OUTCOME_CROWDED)
+		return;
 	if (outcome == MCP_OUTCOME_PENDING) {
 		mcp_downstream_repeat(s);
+		return;
+	}
+	if (outcome == MCP_OUTCOME_ACCEPTED && s->down.withdraw &&
+	    mcp_downstream_speaks_mptcp(s) && mcp_withdraw(s)) {
+		trace_mcp_dial(s, outcome);
+		mcp_count(s->mnet, MCP_STAT_DIAL_ACCEPTED);
 		return;
 	}
 	if (outcome == MCP_OUTCOME_ACCEPTED && !mcp_downstream_adopt(s))
@@ -364,7 +385,7 @@ static void mcp_dial(struct mcp_session *s)
 		return;
 	}
 	mcp_count(s->mnet, MCP_STAT_DIAL_ACCEPTED);
-	s->dialled = true;
+	WRITE_ONCE(s->dialled, true);
 	s->dial_until = 0;
 	s->syn_until = 0;
 	s->hold_until = 0;
@@ -387,6 +408,8 @@ static void mcp_bind(struct mcp_session *s)
 	mcp_count(s->mnet, MCP_STAT_SESSION_BOUND);
 	if (mcp_upstream_kind(s, &subflows) == MCP_UPSTREAM_MPTCP)
 		mcp_count(s->mnet, MCP_STAT_SESSION_MPTCP);
+	if (mcp_downstream_kind(s) == MCP_UPSTREAM_MPTCP)
+		mcp_count(s->mnet, MCP_STAT_SESSION_SERVER_MPTCP);
 
 	/* Early data goes first; the buffer goes with it. */
 	up->chunk = s->payload;
@@ -491,6 +514,24 @@ static void mcp_last_words(struct mcp_session *s)
 	}
 }
 
+/* Who is let in may have changed since the connection was. */
+static struct mcp_vetting mcp_late_vet(struct mcp_session *s,
+				       enum mcp_decode decoded)
+{
+	const struct net_device *dev;
+	struct mcp_vetting vet;
+	struct mcp_acl *acl;
+
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(s->mnet->net, s->ifindex);
+	acl = mcp_acl_match(&s->mnet->policy, &s->key.client,
+			    dev ? dev->name : "");
+	vet = mcp_conversion_vet(s->mnet, acl, decoded, &s->request, s->payload,
+				 &s->key.client, s->mptcp);
+	rcu_read_unlock();
+	return vet;
+}
+
 /*
  * Reads a late request: exactly the request, whatever comes behind it stays in
  * the socket. True if it is complete and to be served.
@@ -523,8 +564,7 @@ static bool mcp_late_request(struct mcp_session *s)
 	spin_unlock_bh(&s->lock);
 	s->request_until = 0;
 	mcp_count(s->mnet, MCP_STAT_REQUEST_LATE);
-	vet = mcp_conversion_vet(s->mnet, decoded, req, s->payload,
-				 &s->key.client, s->mptcp);
+	vet = mcp_late_vet(s, decoded);
 	if (vet.verdict == MCP_VERDICT_GO) {
 		mcp_conversion_count_request(s);
 		return true;
@@ -623,6 +663,26 @@ static void mcp_time_limits(struct mcp_session *s)
 	mcp_passed(&s->look_again);
 }
 
+/*
+ * It was the oldest half-open session, unless it was bound meanwhile. A SYN that is
+ * held gets no answer: most likely nobody waits for one, and a client that does
+ * repeats its SYN and gets another session, where a RST would keep it out. So a
+ * flood has us send nothing for what it pushes out.
+ *
+ * Nor does it cost a client its connection whose handshake is complete, only not
+ * looked at yet.
+ */
+static bool mcp_evicted(struct mcp_session *s)
+{
+	if (!s->half_open || !test_bit(MCP_SESSION_EVICTED, &s->events))
+		return false;
+	if (s->withdrawal ? !mcp_withdraw_complete(s) :
+	    !s->dialled || !mcp_upstream_complete(s))
+		return true;
+	clear_bit(MCP_SESSION_EVICTED, &s->events);
+	return false;
+}
+
 /* Ends the session if somebody said so. */
 static bool mcp_told_to_end(struct mcp_session *s)
 {
@@ -634,6 +694,8 @@ static bool mcp_told_to_end(struct mcp_session *s)
 		why = MCP_END_FLUSHED;
 	else if (test_bit(MCP_SESSION_CANCELLED, &s->events))
 		why = MCP_END_CLIENT_RESET;
+	else if (mcp_evicted(s))
+		why = s->failure ?: MCP_END_EVICTED;
 	else
 		return false;
 	mcp_finish(s, why);
@@ -659,18 +721,37 @@ static void mcp_client(struct mcp_session *s)
 		mcp_relay(s);
 }
 
+/* A session that is only translated. */
+static void mcp_run_withdrawn(struct mcp_session *s)
+{
+	enum mcp_end why = mcp_withdraw_run(s);
+
+	if (why)
+		mcp_finish(s, why);
+	else
+		mcp_session_arm(s);
+}
+
 static void mcp_run(struct mcp_session *s)
 {
 	bool open;
 
 	if (!mcp_session_ready(s) || s->dead || mcp_told_to_end(s))
 		return;
+	if (s->withdrawal) {
+		mcp_run_withdrawn(s);
+		return;
+	}
 	open = mcp_upstream_open(s);
 	if (s->requested || mcp_late_request(s)) {
 		if (s->refusal && !s->failure)
 			mcp_fail(s, MCP_END_ERROR_SENT, s->refusal - 1);
 		else if (!s->failure && !s->dialled)
 			mcp_dial(s);
+		if (s->withdrawal && !s->dead) {
+			mcp_run_withdrawn(s);
+			return;
+		}
 		if (open && !s->dead)
 			mcp_client(s);
 	}
@@ -802,7 +883,9 @@ void mcp_conversion_late(struct mcp_net *mnet,
 	s->late = true;
 	s->answered = true;
 	s->mptcp = arr.mptcp;
+	s->down.mp_flags = arr.mp_flags;
 	s->tos = arr.tos;
+	s->ifindex = arr.ifindex;
 	s->request_until =
 		mcp_deadline(READ_ONCE(mnet->settings.request_timeout));
 	mcp_session_event(s, MCP_EV_INTERNAL_SYN);

@@ -30,9 +30,9 @@ struct mcp_vetting {
 };
 
 struct mcp_vetting mcp_conversion_vet(struct mcp_net *mnet,
+				      const struct mcp_acl *acl,
 				      enum mcp_decode decoded,
-				      const struct mcp_request *req,
-				      const u8 *data,
+				      struct mcp_request *req, const u8 *data,
 				      const struct mcp_endpoint *client,
 				      bool mptcp);
 struct mcp_vetting mcp_conversion_refusal(struct mcp_net *mnet, u8 codec,

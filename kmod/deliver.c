@@ -60,3 +60,50 @@ bool mcp_deliver(struct sk_buff *skb, u16 family)
 {
 	return family == AF_INET ? mcp_deliver4(skb) : mcp_deliver6(skb);
 }
+
+/**
+ * mcp_deliver_back() - let a packet on its way out come back
+ * @net: the namespace
+ * @skb: the packet, at LOCAL_OUT, to an address of the pool
+ * @family: AF_INET or AF_INET6
+ *
+ * Hairpinning (RFC 5382 REQ-8): whom it is for is known here alone.
+ *
+ * Context: under rcu_read_lock().
+ * Return: false if there is no way: it goes the way that it was to go.
+ */
+bool mcp_deliver_back(struct net *net, struct sk_buff *skb, u16 family)
+{
+	struct dst_entry *dst = NULL;
+
+	if (family == AF_INET) {
+		struct flowi4 fl4 = {
+			.flowi4_flags = FLOWI_FLAG_ANYSRC,
+			.saddr = ip_hdr(skb)->saddr,
+			.daddr = htonl(INADDR_LOOPBACK),
+		};
+		struct rtable *rt = ip_route_output_key(net, &fl4);
+
+		if (!IS_ERR(rt))
+			dst = &rt->dst;
+	} else {
+#if IS_ENABLED(CONFIG_IPV6)
+		struct flowi6 fl6 = {
+			.flowi6_flags = FLOWI_FLAG_ANYSRC,
+			.saddr = ipv6_hdr(skb)->saddr,
+			.daddr = in6addr_loopback,
+		};
+
+		dst = ip6_route_output(net, NULL, &fl6);
+		if (dst->error) {
+			dst_release(dst);
+			dst = NULL;
+		}
+#endif
+	}
+	if (!dst)
+		return false;
+	skb_dst_drop(skb);
+	skb_dst_set(skb, dst);
+	return true;
+}

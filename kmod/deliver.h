@@ -7,8 +7,10 @@
 
 #include <linux/types.h>
 
+struct net;
 struct sk_buff;
 
 bool mcp_deliver(struct sk_buff *skb, u16 family);
+bool mcp_deliver_back(struct net *net, struct sk_buff *skb, u16 family);
 
 #endif /* MCP_DELIVER_H */

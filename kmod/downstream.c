@@ -4,11 +4,14 @@
 #include <net/sock.h>
 
 #include "adopt.h"
+#include "connect.h"
 #include "downstream.h"
 #include "nat.h"
 #include "pool.h"
+#include "preserve.h"
 #include "session.h"
 #include "socket.h"
+#include "withdraw.h"
 
 /* RFC 6298 section 2.1: our SYN is repeated after a second, then after two, ... */
 #define MCP_SYN_INTERVAL_MS	1000
@@ -17,6 +20,8 @@
  * already, or lately had one.
  */
 #define MCP_DIAL_TRIES		16
+/* Half-open sessions told to make room, until one of them had a port we can use. */
+#define MCP_CROWDED_TRIES	8
 
 static int mcp_downstream_wake(struct wait_queue_entry *wait, unsigned int mode,
 			       int sync, void *key)
@@ -25,18 +30,56 @@ static int mcp_downstream_wake(struct wait_queue_entry *wait, unsigned int mode,
 	return 0;
 }
 
+/**
+ * mcp_downstream_attach() - the connection has a socket from now on
+ * @s: the session
+ * @sock: its socket; what happens there wakes the worker
+ *
+ * Context: the worker.
+ */
+void mcp_downstream_attach(struct mcp_session *s, struct socket *sock)
+{
+	/* Others look at it too, see mcp_downstream_kind(). */
+	spin_lock_bh(&s->lock);
+	s->down.sock = sock;
+	spin_unlock_bh(&s->lock);
+	mcp_session_wait_on(s, &s->down.wait, mcp_downstream_wake, sock);
+}
+
+/**
+ * mcp_downstream_detach() - undo mcp_downstream_attach()
+ * @s: the session
+ *
+ * Context: the worker.
+ * Return: the socket, which is the caller's; NULL if there was none.
+ */
+struct socket *mcp_downstream_detach(struct mcp_session *s)
+{
+	struct socket *sock = s->down.sock;
+
+	if (!sock)
+		return NULL;
+	mcp_session_wait_off(&s->down.wait, sock);
+	spin_lock_bh(&s->lock);
+	s->down.sock = NULL;
+	spin_unlock_bh(&s->lock);
+	return sock;
+}
+
 /* What the client wants in our SYN and would not be there anyway. */
 static void mcp_downstream_set_options(struct mcp_session *s)
 {
-	/* Version 1, HMAC-SHA256 (RFC 8684 section 3.1). */
-	static const u8 mp_capable[] = { MCP_TCPOPT_MPTCP, 4, 0x01, 0x01 };
 	const struct mcp_request *req = &s->request;
 	struct mcp_downstream *d = &s->down;
 
-	if (req->wanted & MCP_WANTED_MPTCP) {
-		memcpy(d->options, mp_capable, sizeof(mp_capable));
-		d->options_len = sizeof(mp_capable);
+	if (d->by_socket) {
+		if (req->wanted & MCP_WANTED_TFO)
+			mcp_count(s->mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
+		return;
 	}
+	if (req->wanted & MCP_WANTED_MPTCP)
+		d->options_len = mcp_tcpopt_put_mp_capable(d->options,
+							   MCP_MP_HMAC_SHA256);
 	if (req->wanted & MCP_WANTED_TFO) {
 		memcpy(d->options + d->options_len, s->payload + req->tfo_off,
 		       req->tfo_len);
@@ -46,33 +89,146 @@ static void mcp_downstream_set_options(struct mcp_session *s)
 		d->options[d->options_len++] = MCP_TCPOPT_NOP;
 }
 
-/* Finds an external port and makes it known. False: outcome and reason are set. */
-static bool mcp_downstream_open(struct mcp_session *s,
-				const struct mcp_endpoint *addr)
+/*
+ * Does the server learn that the client speaks MPTCP (nam section 5.6.1)? Not
+ * where a Connect TLV has asked for that anyway.
+ */
+static bool mcp_downstream_relays(struct mcp_session *s)
+{
+	if (!s->mptcp || s->request.wanted & MCP_WANTED_MPTCP ||
+	    !READ_ONCE(s->mnet->settings.relay_mp_capable))
+		return false;
+	if (!mcp_plain_known(&s->mnet->plain, &s->request.server, jiffies))
+		return true;
+	mcp_count(s->mnet, MCP_STAT_DIAL_PLAIN_KNOWN);
+	return false;
+}
+
+/**
+ * mcp_downstream_foreign() - has our end an address that the host need not have?
+ * @s: the session; down.tuple is complete
+ *
+ * One of the pool, or a client's own.
+ *
+ * Context: any.
+ */
+bool mcp_downstream_foreign(const struct mcp_session *s)
+{
+	bool foreign;
+
+	rcu_read_lock();
+	foreign = s->down.preserved ||
+		mcp_pool_foreign(s->mnet, &s->down.tuple.external);
+	rcu_read_unlock();
+	return foreign;
+}
+
+/**
+ * mcp_downstream_begin() - be ready for what the server answers, in either way
+ * @s: the session; down.tuple is complete
+ *
+ * Context: the worker.
+ * Return: 0, or as mcp_nat_open() and mcp_connect() say.
+ */
+int mcp_downstream_begin(struct mcp_session *s)
+{
+	return s->down.by_socket ? mcp_connect(s) : mcp_nat_open(s);
+}
+
+/*
+ * Who keeps a port only to remember a connection that is over makes room where
+ * there are few left.
+ */
+static bool mcp_downstream_reclaim(struct mcp_session *s,
+				   const struct mcp_endpoint *addr)
+{
+	return mcp_pool_short(&s->mnet->pool, addr) &&
+		mcp_session_make_room(s->mnet, MCP_MARK_CLOSING, s);
+}
+
+/*
+ * Where half-open sessions have nearly all ports, the oldest makes room: one for
+ * one, and not for a client that has had its share. True if the session waits for
+ * that.
+ */
+static bool mcp_downstream_crowded(struct mcp_session *s,
+				   const struct mcp_endpoint *addr,
+				   enum mcp_stat reason)
+{
+	struct mcp_downstream *d = &s->down;
+
+	if (d->map ? d->crowded : reason != MCP_STAT_REFUSED_PORTS)
+		return false;
+	if (d->crowded >= MCP_CROWDED_TRIES)
+		return false;
+	if (!mcp_downstream_reclaim(s, addr) &&
+	    (!mcp_pool_crowded(&s->mnet->pool, addr, d->map) ||
+	     !mcp_session_make_room(s->mnet, MCP_MARK_HALF_OPEN, s)))
+		return false;
+	d->crowded++;
+	return !d->map;
+}
+
+/* Finds an external port and is ready for what the server answers there. */
+static enum mcp_outcome mcp_downstream_open(struct mcp_session *s,
+					    const struct mcp_endpoint *addr)
 {
 	struct mcp_downstream *d = &s->down;
 	struct mcp_tuple tuple = { .server = s->request.server };
-	enum mcp_stat reason;
-	int tries;
+	enum mcp_stat reason = MCP_STAT_REFUSED_PORTS;
+	int tries, err;
 
 	for (tries = 0; tries < MCP_DIAL_TRIES; tries++) {
 		d->map = mcp_pool_map(s->mnet, s->client, &s->key.client, addr,
 				      tries, &reason);
-		if (!d->map) {
-			mcp_count(s->mnet, reason);
-			return false;
+		if (mcp_downstream_crowded(s, addr, reason)) {
+			/* Behind the work of who makes room. */
+			mcp_session_kick(s);
+			return MCP_OUTCOME_CROWDED;
 		}
+		if (!d->map)
+			break;
 		tuple.external = d->map->external;
 		spin_lock_bh(&s->lock);
 		d->tuple = tuple;
 		spin_unlock_bh(&s->lock);
-		if (!mcp_nat_open(s))
-			return true;
+		err = mcp_downstream_begin(s);
+		if (!err) {
+			mcp_pool_use(s->mnet, d->map, &d->use,
+				     &d->tuple.server);
+			return MCP_OUTCOME_PENDING;
+		}
 		mcp_pool_unmap(s->mnet, d->map);
 		d->map = NULL;
+		reason = MCP_STAT_REFUSED_PORTS;
+		if (d->by_socket && err != -EEXIST)
+			return mcp_connect_failure(err);
 	}
-	mcp_count(s->mnet, MCP_STAT_REFUSED_PORTS);
-	return false;
+	mcp_count(s->mnet, reason);
+	return MCP_OUTCOME_NO_RESOURCES;
+}
+
+static void mcp_downstream_try(struct mcp_session *s)
+{
+	const struct mcp_endpoint *server = &s->request.server;
+	struct mcp_downstream *d = &s->down;
+	struct mcp_endpoint addr;
+	bool preserve;
+
+	d->outcome = MCP_OUTCOME_NO_ROUTE;
+	preserve = mcp_preserve_source(s, &addr);
+	if (!preserve &&
+	    !mcp_pool_choose(&s->mnet->pool, s->client, &s->key.client,
+			     server->family, &addr) &&
+	    !mcp_nat_source(s->mnet, server, s->tos, &addr))
+		return;
+	d->outcome = preserve ? mcp_preserve_open(s, &addr) :
+		mcp_downstream_open(s, &addr);
+	if (d->outcome != MCP_OUTCOME_PENDING || d->by_socket)
+		return;
+	d->syn_interval = MCP_SYN_INTERVAL_MS;
+	if (mcp_nat_syn(s))
+		d->outcome = MCP_OUTCOME_NO_ROUTE;
 }
 
 /**
@@ -86,24 +242,26 @@ static bool mcp_downstream_open(struct mcp_session *s,
  */
 void mcp_downstream_dial(struct mcp_session *s)
 {
-	const struct mcp_endpoint *server = &s->request.server;
 	struct mcp_downstream *d = &s->down;
-	struct mcp_endpoint addr;
 
 	mcp_count(s->mnet, MCP_STAT_DIAL);
-	d->outcome = MCP_OUTCOME_NO_ROUTE;
-	if (!mcp_pool_choose(&s->mnet->pool, s->client, &s->key.client,
-			     server->family, &addr) &&
-	    !mcp_nat_source(s->mnet, server, s->tos, &addr))
-		return;
+	d->by_socket = READ_ONCE(s->mnet->settings.server_leg) ==
+		MCP_SERVER_LEG_MPTCP;
 	mcp_downstream_set_options(s);
-	if (!mcp_downstream_open(s, &addr)) {
-		d->outcome = MCP_OUTCOME_NO_RESOURCES;
-		return;
-	}
-	d->syn_interval = MCP_SYN_INTERVAL_MS;
-	if (!mcp_nat_syn(s))
-		d->outcome = MCP_OUTCOME_PENDING;
+	d->relay = !d->by_socket && mcp_downstream_relays(s);
+	d->withdraw = mcp_withdraw_intended(s);
+	mcp_downstream_try(s);
+}
+
+/**
+ * mcp_downstream_dial_again() - the session that was to make room may have ended
+ * @s: the session; its dial came to MCP_OUTCOME_CROWDED
+ *
+ * Context: the worker.
+ */
+void mcp_downstream_dial_again(struct mcp_session *s)
+{
+	mcp_downstream_try(s);
 }
 
 /**
@@ -116,10 +274,19 @@ enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s)
 {
 	struct mcp_downstream *d = &s->down;
 
-	if (d->outcome == MCP_OUTCOME_PENDING) {
+	if (d->outcome == MCP_OUTCOME_PENDING && d->by_socket) {
+		d->outcome = mcp_connect_outcome(s);
+	} else if (d->outcome == MCP_OUTCOME_PENDING) {
 		spin_lock_bh(&s->lock);
 		d->outcome = d->heard;
 		spin_unlock_bh(&s->lock);
+		/* It may also have been a matter of chance, but for a day only. */
+		if (d->outcome == MCP_OUTCOME_ACCEPTED && d->bare &&
+		    !mcp_downstream_speaks_mptcp(s)) {
+			mcp_count(s->mnet, MCP_STAT_DIAL_PLAIN_LEARNT);
+			mcp_plain_remember(&s->mnet->plain, &d->tuple.server,
+					   jiffies);
+		}
 	}
 	return d->outcome;
 }
@@ -129,7 +296,8 @@ enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s)
  * @s: the session; the server has not answered
  *
  * As long as the client's SYN is held, it repeats that, and hook.c has ours
- * follow. Once it is answered, that is for our own timer to do.
+ * follow. Once it is answered, that is for our own timer to do. A socket that
+ * dials has one itself.
  *
  * Context: the worker.
  */
@@ -137,7 +305,7 @@ void mcp_downstream_repeat(struct mcp_session *s)
 {
 	struct mcp_downstream *d = &s->down;
 
-	if (!s->answered)
+	if (!s->answered || d->by_socket)
 		return;
 	if (s->syn_until) {
 		if (time_before(jiffies, s->syn_until))
@@ -157,16 +325,18 @@ void mcp_downstream_repeat(struct mcp_session *s)
  */
 bool mcp_downstream_adopt(struct mcp_session *s)
 {
-	struct mcp_downstream *d = &s->down;
-	int err;
+	struct socket *sock;
 
-	err = mcp_adopt(s, &d->sock);
-	if (err)
+	if (s->down.by_socket) {
+		mcp_nat_close(s, false);
+		return true;
+	}
+	if (mcp_adopt(s, &sock))
 		return false;
 	mcp_nat_close(s, false);
-	mcp_session_wait_on(s, &d->wait, mcp_downstream_wake, d->sock);
+	mcp_downstream_attach(s, sock);
 	/* Not before the socket gets what the server answers. */
-	mcp_socket_ack(d->sock);
+	mcp_socket_ack(sock);
 	return true;
 }
 
@@ -182,6 +352,45 @@ void mcp_downstream_give_up(struct mcp_session *s)
 }
 
 /**
+ * mcp_downstream_speaks_mptcp() - has the server's SYN/ACK an MP_CAPABLE?
+ * @s: the session; the server has accepted
+ *
+ * Context: the worker.
+ */
+bool mcp_downstream_speaks_mptcp(const struct mcp_session *s)
+{
+	struct mcp_tcpopt opt;
+
+	mcp_tcpopt_parse(s->down.synack, s->down.synack_len, &opt);
+	return opt.mp_capable && opt.has_key;
+}
+
+/**
+ * mcp_downstream_kind() - what the server's connection has become
+ * @s: the session
+ *
+ * Context: process; takes the socket's lock. Not only for the worker.
+ */
+enum mcp_upstream_kind mcp_downstream_kind(struct mcp_session *s)
+{
+	enum mcp_upstream_kind kind;
+	struct sock *sk = NULL;
+	u8 subflows;
+
+	spin_lock_bh(&s->lock);
+	if (s->down.sock && READ_ONCE(s->dialled)) {
+		sk = s->down.sock->sk;
+		sock_hold(sk);
+	}
+	spin_unlock_bh(&s->lock);
+	if (!sk)
+		return MCP_UPSTREAM_PENDING;
+	kind = mcp_socket_kind(sk, &subflows);
+	sock_put(sk);
+	return kind;
+}
+
+/**
  * mcp_downstream_heard_since() - has the server acknowledged anything?
  * @s: the session, established
  * @when: since when, in jiffies
@@ -190,9 +399,17 @@ void mcp_downstream_give_up(struct mcp_session *s)
  */
 bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when)
 {
-	u32 heard = READ_ONCE(tcp_sk(s->down.sock->sk)->rcv_tstamp);
+	struct sock *sk = mcp_socket_first(s->down.sock);
+	bool heard = false;
+	u8 subflows;
 
-	return (s32)(heard - (u32)when) >= 0;
+	if (sk) {
+		heard = (s32)(READ_ONCE(tcp_sk(sk)->rcv_tstamp) - (u32)when) >= 0;
+		sock_put(sk);
+	}
+	/* Other subflows: what an unanswered probe would have ended is there. */
+	return heard || (mcp_socket_kind(s->down.sock->sk, &subflows) ==
+			 MCP_UPSTREAM_MPTCP && subflows > 1);
 }
 
 /**
@@ -206,14 +423,15 @@ bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when)
 void mcp_downstream_release(struct mcp_session *s)
 {
 	struct mcp_downstream *d = &s->down;
+	struct socket *sock;
 
 	mcp_nat_close(s, true);
-	if (d->sock) {
-		mcp_session_wait_off(&d->wait, d->sock);
-		mcp_socket_release(d->sock);
-		d->sock = NULL;
-	}
+	sock = mcp_downstream_detach(s);
+	if (sock)
+		mcp_socket_release(sock);
+	mcp_pool_unuse(s->mnet, &d->use);
 	if (d->map)
 		mcp_pool_unmap(s->mnet, d->map);
 	d->map = NULL;
+	mcp_preserve_close(s);
 }

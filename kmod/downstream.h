@@ -5,10 +5,12 @@
 #ifndef MCP_DOWNSTREAM_H
 #define MCP_DOWNSTREAM_H
 
+#include <linux/mptcpproxy.h>
 #include <linux/rhashtable.h>
 #include <linux/wait.h>
 
 #include "endpoint.h"
+#include "pool.h"
 #include "tcpopt.h"
 
 struct mcp_mapping;
@@ -18,6 +20,7 @@ struct socket;
 enum mcp_outcome {
 	MCP_OUTCOME_NONE,		/* not dialled */
 	MCP_OUTCOME_PENDING,
+	MCP_OUTCOME_CROWDED,		/* no port, until another session ends */
 	MCP_OUTCOME_ACCEPTED,
 	MCP_OUTCOME_REFUSED,		/* RST */
 	MCP_OUTCOME_UNREACHABLE,	/* hard ICMP error, see icmp_code */
@@ -49,13 +52,25 @@ struct mcp_tuple {
  * struct mcp_downstream - the server's side of a session
  *
  * Until it is adopted it has no socket: it is what a NAT knows of a connection
- * (nat.c). What packets write, they write under mcp_session.lock.
+ * (nat.c), or it has one from the beginning (connect.c): then @by_socket is set,
+ * and what only nat.c needs to know of the two SYNs has no meaning. What packets
+ * write, they write under mcp_session.lock.
  *
  * @outcome:	enum mcp_outcome; the worker's
+ * @preserved:	our end has an address of the client, see preserve.h; constant while
+ *		@hashed
  * @node:	in mcp_net.dials while @hashed
  * @tuple:	our end and the server's; family 0 before the dial; written under
  *		mcp_session.lock, constant while @hashed
  * @hashed:	packets find the session by @tuple; the worker's
+ * @relay:	MP_CAPABLE goes into our SYN, because it was in the client's;
+ *		constant once dialled
+ * @mp_flags:	flags of the client's MP_CAPABLE; constant
+ * @withdraw:	the MCP steps out if the server speaks MPTCP: our SYN is the
+ *		client's in all that its later packets rely on; constant once dialled
+ * @syns:	SYNs sent, as far as it matters
+ * @bare:	one of them, with @relay, went without MP_CAPABLE
+ * @by_socket:	an MPTCP socket dials; constant once dialled
  * @heard:	enum mcp_outcome: what packets said; written by them
  * @both_syn:	the server's SYN came without an ACK: simultaneous open; written
  *		by packets
@@ -63,8 +78,11 @@ struct mcp_tuple {
  * @offers:	MCP_OFFERS_..., constant while @hashed
  * @wscale:	window scale in our SYN; constant while @hashed
  * @window:	window in our SYN; constant while @hashed
- * @isn:	sequence number of our SYN; constant while @hashed
- * @ts_offset:	what our clock is ahead by in timestamps; constant while @hashed
+ * @mss:	what the client's SYN has room for, with @withdraw; else 0
+ * @isn:	sequence number of our SYN; constant while @hashed, but for a socket's
+ * @ts_offset:	what our clock is ahead by in timestamps; constant while @hashed,
+ *		but with @withdraw
+ * @tsval:	timestamp of the client's last SYN, with @withdraw
  * @syn_us:	when our SYN was sent last, in microseconds
  * @rtt_us:	from our SYN to the SYN/ACK, in microseconds; 0: not known yet
  * @irs:	sequence number of the server's SYN; written by packets
@@ -75,14 +93,24 @@ struct mcp_tuple {
  * @synack_len:	octets of @synack
  * @synack_tos:	TOS or traffic class of the server's SYN/ACK
  * @synack:	TCP options of the server's SYN/ACK; written by packets
+ * @crowded:	how often another session was told to make room for this one
  * @syn_interval: milliseconds until our SYN is repeated, when it is our turn
  * @map:	external address and port; the worker's
- * @sock:	the connection, once adopted; the worker's
+ * @use:	the session in @map's list
+ * @sock:	the connection, once adopted, or the socket that dials; written by the
+ *		worker under mcp_session.lock
  * @wait:	wakes the session's worker for @sock
  */
 struct mcp_downstream {
 	u8 outcome;
 	bool hashed;
+	bool relay;
+	u8 mp_flags;
+	u8 syns;
+	bool bare;
+	bool withdraw;
+	bool preserved;
+	bool by_socket;
 	struct rhash_head node;
 	struct mcp_tuple tuple;
 	u8 heard;
@@ -92,8 +120,10 @@ struct mcp_downstream {
 	u8 wscale;
 	u16 window;
 	u16 snd_window;
+	u16 mss;
 	u32 isn;
 	u32 ts_offset;
+	u32 tsval;
 	u32 syn_us;
 	u32 rtt_us;
 	u32 irs;
@@ -102,17 +132,26 @@ struct mcp_downstream {
 	u8 synack_tos;
 	u8 synack_len;
 	u8 synack[MCP_TCPOPT_MAX];
+	u8 crowded;
 	u32 syn_interval;
 	struct mcp_mapping *map;
+	struct mcp_pool_user use;
 	struct socket *sock;
 	struct wait_queue_entry wait;
 };
 
+void mcp_downstream_attach(struct mcp_session *s, struct socket *sock);
+struct socket *mcp_downstream_detach(struct mcp_session *s);
 void mcp_downstream_dial(struct mcp_session *s);
+int mcp_downstream_begin(struct mcp_session *s);
+bool mcp_downstream_foreign(const struct mcp_session *s);
+void mcp_downstream_dial_again(struct mcp_session *s);
 enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s);
 void mcp_downstream_repeat(struct mcp_session *s);
 bool mcp_downstream_adopt(struct mcp_session *s);
 void mcp_downstream_give_up(struct mcp_session *s);
+bool mcp_downstream_speaks_mptcp(const struct mcp_session *s);
+enum mcp_upstream_kind mcp_downstream_kind(struct mcp_session *s);
 bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when);
 void mcp_downstream_release(struct mcp_session *s);
 

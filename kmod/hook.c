@@ -12,7 +12,9 @@
 #include <net/inet_hashtables.h>
 #include <net/ipv6.h>
 
+#include "connect.h"
 #include "conversion.h"
+#include "deliver.h"
 #include "hook.h"
 #include "nat.h"
 #include "reply.h"
@@ -20,6 +22,8 @@
 #include "session.h"
 #include "socket.h"
 #include "tcpopt.h"
+#include "translate.h"
+#include "withdraw.h"
 
 /*
  * Sessions that tell an error, at any time: their clients may be nobody. More of
@@ -153,7 +157,7 @@ static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 	if (!answered) {
 		mcp_count(mnet, MCP_STAT_SYN_RETRANSMITTED);
-		mcp_nat_syn_again(s);
+		mcp_nat_syn_again(s, &pkt->opt);
 		return NF_DROP;
 	}
 	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->syn_len))
@@ -174,12 +178,9 @@ static unsigned int mcp_syn_bare(struct mcp_net *mnet, struct mcp_packet *pkt)
 /* Keeps the SYN: the worker answers it. */
 static bool mcp_hold(struct mcp_session *s, struct mcp_packet *pkt)
 {
-	if (!skb_dst_force(pkt->skb))
-		return false;
-	skb_orphan(pkt->skb);
-	s->held = pkt->skb;
+	s->held = mcp_segment_copy(pkt->skb, pkt->thoff, pkt->payload_len);
 	s->okfn = pkt->state->okfn;
-	return true;
+	return s->held;
 }
 
 /*
@@ -234,6 +235,9 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 		adm = mcp_policy_admit(mnet, &pkt->key.client);
 		if (!adm.client) {
 			mcp_count(mnet, adm.reason);
+			/* Too fast for the oldest to make room: let it come again. */
+			if (adm.reason == MCP_STAT_REFUSED_HALF_OPEN)
+				return NF_DROP;
 			vet = mcp_conversion_refusal(mnet, req->codec,
 						     MCP_ERR_RESOURCE_EXCEEDED,
 						     adm.reason);
@@ -270,12 +274,11 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	s->ifindex = pkt->state->in->ifindex;
 	s->tos = pkt->tos;
 	s->mptcp = pkt->opt.mp_capable;
+	s->down.mp_flags = pkt->opt.mp_flags;
 	s->request = *req;
 	if (serve && req->codec == MCP_CODEC_MP_CONVERT &&
-	    READ_ONCE(mnet->settings.echo)) {
+	    READ_ONCE(mnet->settings.echo))
 		s->echo_len = req->len;
-		memcpy(s->echo, s->payload, req->len);
-	}
 	if (serve)
 		mcp_conversion_begin(s, early);
 	else
@@ -287,6 +290,7 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	err = old && !mcp_replace(mnet, old) ? -EEXIST :
 		mcp_session_publish(s, true, GFP_ATOMIC);
 	if (err) {
+		kfree_skb(s->held);
 		s->held = NULL;
 		mcp_session_put(s);
 		if (err != -EEXIST)
@@ -299,8 +303,10 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 		mcp_conversion_count_request(s);
 	mcp_session_kick(s);
 	mcp_session_put(s);
-	if (!early)
+	if (!early) {
+		consume_skb(pkt->skb);
 		return NF_STOLEN;
+	}
 	mcp_count(mnet, MCP_STAT_SYN_ANSWERED_EARLY);
 	return mcp_segment_consume(pkt->skb, pkt->thoff, pkt->payload_len) ?
 		NF_DROP : NF_ACCEPT;
@@ -338,7 +344,7 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt,
 	data = skb_header_pointer(pkt->skb, off, len, this_cpu_ptr(mcp_scratch));
 	decoded = mcp_request_decode(data, len, pkt->key.mcp.port, &req);
 	if (acl)
-		vet = mcp_conversion_vet(mnet, decoded, &req, data,
+		vet = mcp_conversion_vet(mnet, acl, decoded, &req, data,
 					 &pkt->key.client, pkt->opt.mp_capable);
 	else
 		vet = mcp_conversion_refusal(mnet, req.codec,
@@ -372,6 +378,25 @@ static bool mcp_to_many(const struct mcp_packet *pkt)
 	return skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
 }
 
+/*
+ * A further subflow: of a connection that is only translated, or of one that the
+ * stack knows the token of. It resets what it does not know: no other connection
+ * comes of it.
+ */
+static unsigned int mcp_syn_join(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	struct mcp_pair pair = { pkt->key.client, pkt->key.mcp };
+
+	/* It comes by twice, see mcp_upstream_resume(). */
+	if (mcp_translate_knows(mnet, &pair))
+		return NF_ACCEPT;
+	mcp_count(mnet, MCP_STAT_SYN_JOIN);
+	if (mcp_withdraw_join(mnet, pkt->skb, &pair, pkt->opt.token,
+			      ntohl(pkt->th.seq), pkt->state->in->ifindex))
+		return NF_STOLEN;
+	return NF_ACCEPT;
+}
+
 /* A SYN to the MCP's port. */
 static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
 {
@@ -387,11 +412,8 @@ static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
 		mcp_count(mnet, MCP_STAT_REFUSED_CHECKSUM);
 		return NF_DROP;
 	}
-	/* The stack knows its token, or resets it: no other connection comes of it. */
-	if (pkt->opt.join_syn) {
-		mcp_count(mnet, MCP_STAT_SYN_JOIN);
-		return NF_ACCEPT;
-	}
+	if (pkt->opt.join_syn)
+		return mcp_syn_join(mnet, pkt);
 
 	s = mcp_session_find(mnet, &pkt->key);
 	if (s) {
@@ -439,10 +461,17 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 			       unsigned int thoff)
 {
 	struct mcp_packet pkt;
+	unsigned int verdict;
 
 	if (!mcp_packet_read(&pkt, skb, state, family, thoff))
 		return NF_ACCEPT;	/* the stack will not like it either */
 
+	/* What came in fragments is whole here, and only here. */
+	if (!pkt.th.syn) {
+		verdict = mcp_translate_tcp(mnet, skb, thoff, family);
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
 	if (pkt.th.dest != READ_ONCE(mnet->settings.port))
 		return NF_ACCEPT;
 	if (pkt.th.rst) {
@@ -526,9 +555,19 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 	struct mcp_packet pkt;
 	struct mcp_session *s;
 
-	if (!mcp_packet_read(&pkt, skb, state, family, thoff) ||
-	    !pkt.th.syn || !pkt.th.ack)
+	if (!mcp_packet_read(&pkt, skb, state, family, thoff))
 		return NF_ACCEPT;
+	if (mcp_nat_hairpin(mnet, skb, family))
+		mcp_deliver_back(mnet->net, skb, family);
+	if (!pkt.th.syn)
+		return NF_ACCEPT;
+	if (!pkt.th.ack) {
+		struct mcp_tuple tuple;
+
+		mcp_packet_ends(&pkt, &tuple.external, &tuple.server);
+		mcp_connect_syn(mnet, skb, &tuple, ntohl(pkt.th.seq));
+		return NF_ACCEPT;
+	}
 	if (pkt.th.source != READ_ONCE(mnet->settings.port))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.mcp, &pkt.key.client);
@@ -536,12 +575,15 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 	if (!s)
 		return NF_ACCEPT;
 	/* Not into the answer to a SYN that had no request. */
-	if (s->echo_len && ntohl(pkt.th.ack_seq) == s->isn + 1 + s->syn_len) {
-		if (!mcp_segment_insert(skb, thoff, s->echo, s->echo_len))
+	spin_lock_bh(&s->lock);
+	if (s->hashed && s->echo_len &&
+	    ntohl(pkt.th.ack_seq) == s->isn + 1 + s->syn_len) {
+		if (!mcp_segment_insert(skb, thoff, s->payload, s->echo_len))
 			mcp_count(mnet, MCP_STAT_ECHO_SENT);
 		else
 			mcp_count(mnet, MCP_STAT_ECHO_FAILED);
 	}
+	spin_unlock_bh(&s->lock);
 	mcp_session_put(s);
 	return NF_ACCEPT;
 }
@@ -571,10 +613,15 @@ static unsigned int mcp_pre_routing(struct mcp_net *mnet, struct sk_buff *skb,
 
 	/* As in mcp_local_in4(). */
 	local_bh_disable();
-	if (protocol == IPPROTO_TCP)
-		verdict = mcp_nat_tcp(mnet, skb, off, family);
-	else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
-		verdict = mcp_nat_icmp(mnet, skb, off, family);
+	if (protocol == IPPROTO_TCP) {
+		verdict = mcp_translate_tcp(mnet, skb, off, family);
+		if (verdict == NF_ACCEPT)
+			verdict = mcp_nat_tcp(mnet, skb, off, family);
+	} else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+		verdict = mcp_translate_icmp(mnet, skb, off, family);
+		if (verdict == NF_ACCEPT)
+			verdict = mcp_nat_icmp(mnet, skb, off, family);
+	}
 	if (verdict == NF_ACCEPT)
 		verdict = mcp_nat_rest(mnet, skb, family);
 	local_bh_enable();

@@ -11,6 +11,8 @@
 #include "netlink.h"
 #include "session.h"
 #include "socket.h"
+#include "translate.h"
+#include "withdraw.h"
 
 static unsigned int mcp_net_id;
 
@@ -56,6 +58,7 @@ unregister:
 	mcp_hook_unregister(mnet);
 drain:
 	/* Each hook is at work as soon as it is there. */
+	mcp_inbound_flush(mnet);
 	mcp_session_drain(mnet);
 	mcp_unsolicited_flush(mnet);
 	return err;
@@ -74,8 +77,10 @@ int mcp_net_down(struct mcp_net *mnet)
 		return -ENOENT;
 	mcp_upstream_stop(mnet);
 	mcp_hook_unregister(mnet);
+	mcp_inbound_flush(mnet);
 	mcp_session_drain(mnet);
 	mcp_unsolicited_flush(mnet);
+	mcp_plain_forget(&mnet->plain);
 	mnet->up = false;
 	return 0;
 }
@@ -91,6 +96,8 @@ static int __net_init mcp_net_init(struct net *net)
 	mcp_cookies_init(&mnet->cookies);
 	mcp_upstream_init(mnet);
 	mcp_unsolicited_init(mnet);
+	mcp_inbound_init(mnet);
+	mcp_plain_init(&mnet->plain);
 	mnet->stats = alloc_percpu(struct mcp_stats);
 	if (!mnet->stats)
 		return -ENOMEM;
@@ -103,11 +110,21 @@ static int __net_init mcp_net_init(struct net *net)
 	err = mcp_nat_init(mnet);
 	if (err)
 		goto exit_pool;
-	err = mcp_session_net_init(mnet);
+	err = mcp_translate_init(mnet);
 	if (err)
 		goto exit_nat;
+	err = mcp_withdraw_init(mnet);
+	if (err)
+		goto exit_translate;
+	err = mcp_session_net_init(mnet);
+	if (err)
+		goto exit_withdraw;
 	return 0;
 
+exit_withdraw:
+	mcp_withdraw_exit(mnet);
+exit_translate:
+	mcp_translate_exit(mnet);
 exit_nat:
 	mcp_nat_exit(mnet);
 exit_pool:
@@ -127,7 +144,10 @@ static void __net_exit mcp_net_exit(struct net *net)
 	if (mnet->was_up)
 		mcp_socket_reap(net);
 	mcp_session_net_exit(mnet);
+	mcp_withdraw_exit(mnet);
+	mcp_translate_exit(mnet);
 	mcp_nat_exit(mnet);
+	mcp_plain_forget(&mnet->plain);
 	mcp_pool_exit(&mnet->pool);
 	mcp_policy_exit(&mnet->policy);
 	free_percpu(mnet->stats);

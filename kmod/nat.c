@@ -17,11 +17,17 @@
 
 #include "deliver.h"
 #include "downstream.h"
+#include "icmp.h"
 #include "nat.h"
+#include "preserve.h"
 #include "session.h"
 #include "socket.h"
+#include "translate.h"
 #include "unsolicited.h"
 #include "xmit.h"
+
+/* A client's third SYN comes after two seconds, when it still can be held. */
+#define MCP_SYNS_WITH_MP_CAPABLE	2
 
 static const struct rhashtable_params mcp_dial_params = {
 	.head_offset = offsetof(struct mcp_session, down.node),
@@ -91,6 +97,24 @@ static void mcp_put_option(struct mcp_segment *seg, u8 kind, u8 len)
 }
 
 /*
+ * A server that answers nothing may never see a SYN with MP_CAPABLE: the next one
+ * goes without. A SYN/ACK would need a key, which is not ours to make.
+ */
+static void mcp_nat_mp_capable(struct mcp_downstream *d, struct mcp_segment *seg)
+{
+	if (!d->relay || d->both_syn ||
+	    seg->options_len > sizeof(seg->options) - 4)
+		return;
+	if (d->syns >= MCP_SYNS_WITH_MP_CAPABLE) {
+		d->bare = true;
+		return;
+	}
+	seg->options_len +=
+		mcp_tcpopt_put_mp_capable(seg->options + seg->options_len,
+					  d->mp_flags);
+}
+
+/*
  * The options of our SYN: what the host's settings are for connections of its
  * own, with the MSS that the route has room for (nam section 5.6.4).
  */
@@ -101,14 +125,19 @@ static void mcp_nat_options(struct mcp_session *s, struct mcp_segment *seg,
 	u8 *o = seg->options;
 
 	mcp_put_option(seg, MCP_TCPOPT_MSS, 4);
-	put_unaligned_be16(dst_metric_advmss(dst), o + 2);
+	put_unaligned_be16(min_t(u32, dst_metric_advmss(dst), d->mss ?: U16_MAX),
+			   o + 2);
 	if (d->offers & MCP_OFFERS_SACK)
 		mcp_put_option(seg, MCP_TCPOPT_SACK_PERM, 2);
 	if (d->offers & MCP_OFFERS_TIMESTAMP) {
 		u8 *ts = o + seg->options_len + 2;
 
 		mcp_put_option(seg, MCP_TCPOPT_TIMESTAMP, 10);
-		put_unaligned_be32(mcp_nat_timestamp(d->ts_offset), ts);
+		/* To the tick: the client takes no echo from its future. */
+		if (d->withdraw)
+			d->ts_offset = d->tsval - mcp_nat_timestamp(0);
+		put_unaligned_be32(d->withdraw ? d->tsval :
+				   mcp_nat_timestamp(d->ts_offset), ts);
 		if (d->both_syn) {
 			struct mcp_tcpopt opt;
 
@@ -124,14 +153,13 @@ static void mcp_nat_options(struct mcp_session *s, struct mcp_segment *seg,
 	}
 	while (seg->options_len % 4)
 		o[seg->options_len++] = MCP_TCPOPT_NOP;
-	if (!d->options_len)
-		return;
-	if (seg->options_len + d->options_len > sizeof(seg->options)) {
+	if (seg->options_len + d->options_len <= sizeof(seg->options)) {
+		memcpy(o + seg->options_len, d->options, d->options_len);
+		seg->options_len += d->options_len;
+	} else {
 		mcp_count(s->mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
-		return;
 	}
-	memcpy(o + seg->options_len, d->options, d->options_len);
-	seg->options_len += d->options_len;
+	mcp_nat_mp_capable(d, seg);
 }
 
 /* A segment of this connection, as far as it does not depend on the route. */
@@ -156,18 +184,94 @@ static void mcp_nat_segment(struct mcp_session *s, struct mcp_segment *seg,
  */
 static bool mcp_nat_taken(struct mcp_net *mnet, const struct mcp_tuple *tuple)
 {
+	struct mcp_pair pair = { tuple->server, tuple->external };
 	struct sock *sk = mcp_socket_find(mnet->net, &tuple->external,
 					  &tuple->server, 0);
 	bool taken = true;
 
 	if (!sk)
-		return false;
+		return !mcp_translate_yield(mnet, &pair);
 	if (sk->sk_state == TCP_TIME_WAIT &&
 	    READ_ONCE(mnet->net->ipv4.sysctl_tcp_timestamps))
 		taken = inet_twsk(sk)->tw_substate != TCP_TIME_WAIT ||
 			!tcp_twsk(sk)->tw_ts_recent_stamp;
 	sock_gen_put(sk);
 	return taken;
+}
+
+/* What our SYN offers, and its clock: as a socket of the host would. */
+static void mcp_nat_offer_as_host(struct mcp_session *s)
+{
+	const struct netns_ipv4 *ipv4 = &s->mnet->net->ipv4;
+	struct mcp_downstream *d = &s->down;
+	struct {
+		union mcp_addr external, server;
+	} pair = { d->tuple.external.addr, d->tuple.server.addr };
+	int space;
+
+	d->ts_offset = siphash(&pair, sizeof(pair), &s->mnet->ts_key);
+	/* As tcp_select_initial_window() does for a socket of the host. */
+	space = max(READ_ONCE(ipv4->sysctl_tcp_rmem[2]), 1);
+	d->wscale = clamp_t(int, ilog2(space) - 15, 0, TCP_MAX_WSCALE);
+	d->window = min(READ_ONCE(ipv4->sysctl_tcp_rmem[1]) / 2, U16_MAX);
+	d->offers = (READ_ONCE(ipv4->sysctl_tcp_sack) ? MCP_OFFERS_SACK : 0) |
+		(READ_ONCE(ipv4->sysctl_tcp_timestamps) ?
+		 MCP_OFFERS_TIMESTAMP : 0) |
+		(READ_ONCE(ipv4->sysctl_tcp_window_scaling) ?
+		 MCP_OFFERS_WSCALE : 0);
+	d->mss = 0;
+}
+
+/* What the SYN says that is held, at LOCAL_IN. */
+static bool mcp_nat_read_syn(const struct sk_buff *skb, struct tcphdr *th,
+			     struct mcp_tcpopt *opt)
+{
+	u8 nexthdr = IPPROTO_TCP, buf[MCP_TCPOPT_MAX];
+	__be16 frag_off;
+	int off, len;
+
+	if (ip_hdr(skb)->version == 4) {
+		off = ip_hdrlen(skb);
+	} else {
+		nexthdr = ipv6_hdr(skb)->nexthdr;
+		off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &nexthdr,
+				       &frag_off);
+	}
+	if (off < 0 || nexthdr != IPPROTO_TCP ||
+	    skb_copy_bits(skb, off, th, sizeof(*th)) || th->doff < 5)
+		return false;
+	len = th->doff * 4 - sizeof(*th);
+	if (skb_copy_bits(skb, off + sizeof(*th), buf, len))
+		return false;
+	mcp_tcpopt_parse(buf, len, opt);
+	return th->syn;
+}
+
+/*
+ * As the client's SYN does: its later packets rely on what that said. A socket that
+ * takes over after all can live with it, from the client's clock on. False if the
+ * SYN is answered already: the MCP stays.
+ */
+static bool mcp_nat_offer_as_client(struct mcp_session *s)
+{
+	struct mcp_downstream *d = &s->down;
+	struct mcp_tcpopt opt;
+	struct tcphdr th;
+
+	spin_lock_bh(&s->lock);
+	d->withdraw = s->held && mcp_nat_read_syn(s->held, &th, &opt);
+	spin_unlock_bh(&s->lock);
+	if (!d->withdraw)
+		return false;
+	d->window = ntohs(th.window);
+	d->wscale = opt.wscale;
+	d->offers = (opt.sack_perm ? MCP_OFFERS_SACK : 0) |
+		(opt.has_ts ? MCP_OFFERS_TIMESTAMP : 0) |
+		(opt.has_wscale ? MCP_OFFERS_WSCALE : 0);
+	d->mss = opt.mss ?: (d->tuple.server.family == AF_INET ?
+			     MCP_DEFAULT_MSS4 : MCP_DEFAULT_MSS6);
+	d->tsval = opt.tsval;
+	return true;
 }
 
 /**
@@ -184,24 +288,12 @@ static bool mcp_nat_taken(struct mcp_net *mnet, const struct mcp_tuple *tuple)
  */
 int mcp_nat_open(struct mcp_session *s)
 {
-	const struct netns_ipv4 *ipv4 = &s->mnet->net->ipv4;
 	struct mcp_downstream *d = &s->down;
-	struct {
-		union mcp_addr external, server;
-	} pair = { d->tuple.external.addr, d->tuple.server.addr };
-	int space, err;
+	int err;
 
 	d->isn = s->late ? get_random_u32() : s->isn + s->syn_len;
-	d->ts_offset = siphash(&pair, sizeof(pair), &s->mnet->ts_key);
-	/* As tcp_select_initial_window() does for a socket of the host. */
-	space = max(READ_ONCE(ipv4->sysctl_tcp_rmem[2]), 1);
-	d->wscale = clamp_t(int, ilog2(space) - 15, 0, TCP_MAX_WSCALE);
-	d->window = min(READ_ONCE(ipv4->sysctl_tcp_rmem[1]) / 2, U16_MAX);
-	d->offers = (READ_ONCE(ipv4->sysctl_tcp_sack) ? MCP_OFFERS_SACK : 0) |
-		(READ_ONCE(ipv4->sysctl_tcp_timestamps) ?
-		 MCP_OFFERS_TIMESTAMP : 0) |
-		(READ_ONCE(ipv4->sysctl_tcp_window_scaling) ?
-		 MCP_OFFERS_WSCALE : 0);
+	if (!d->withdraw || !mcp_nat_offer_as_client(s))
+		mcp_nat_offer_as_host(s);
 	err = rhashtable_lookup_insert_fast(&s->mnet->dials, &d->node,
 					    mcp_dial_params);
 	if (err)
@@ -245,6 +337,8 @@ int mcp_nat_syn(struct mcp_session *s)
 		seg.ack = s->down.irs + 1;
 	}
 	mcp_nat_options(s, &seg, dst);
+	if (s->down.syns < U8_MAX)
+		s->down.syns++;
 	s->down.rtt_us = s->down.syn_us ? MCP_RTT_AMBIGUOUS : 0;
 	s->down.syn_us = mcp_nat_clock_us() ?: 1;
 	spin_unlock_bh(&s->lock);
@@ -256,18 +350,24 @@ int mcp_nat_syn(struct mcp_session *s)
 /**
  * mcp_nat_syn_again() - the client has repeated its SYN: so do we
  * @s: the session; the client's SYN is held
+ * @opt: the options of the one that came now
+ *
+ * Not if a socket dials, which has a timer of its own.
  *
  * One for one: nobody can make us send more SYNs than he sends himself (RFC
  * 8803 section 9.3).
  *
  * Context: softirq.
  */
-void mcp_nat_syn_again(struct mcp_session *s)
+void mcp_nat_syn_again(struct mcp_session *s, const struct mcp_tcpopt *opt)
 {
 	bool waiting;
 
 	spin_lock_bh(&s->lock);
-	waiting = s->down.heard == MCP_OUTCOME_PENDING;
+	waiting = s->down.heard == MCP_OUTCOME_PENDING && !s->down.by_socket;
+	/* Its clock need not be in step with ours. */
+	if (waiting && s->down.withdraw && opt->has_ts)
+		s->down.tsval = opt->tsval;
 	spin_unlock_bh(&s->lock);
 	if (waiting)
 		mcp_nat_syn(s);
@@ -313,8 +413,16 @@ void mcp_nat_close(struct mcp_session *s, bool reset)
 
 /* -------------------------------------------------------------------- in */
 
-static struct mcp_session *mcp_nat_find(struct mcp_net *mnet,
-					const struct mcp_tuple *tuple)
+/**
+ * mcp_nat_find() - who dials there?
+ * @mnet: the namespace
+ * @tuple: our end and the server's
+ *
+ * Context: any but hard interrupt.
+ * Return: the session with a reference, or NULL.
+ */
+struct mcp_session *mcp_nat_find(struct mcp_net *mnet,
+				 const struct mcp_tuple *tuple)
 {
 	struct mcp_session *s;
 
@@ -330,14 +438,16 @@ static struct mcp_session *mcp_nat_find(struct mcp_net *mnet,
 static bool mcp_nat_busy(struct mcp_net *mnet)
 {
 	return READ_ONCE(mnet->pool.range_count) ||
-		READ_ONCE(mnet->pool.mapping_count);
+		READ_ONCE(mnet->pool.mapping_count) ||
+		mcp_preserve_busy(&mnet->preserve);
 }
 
 /*
  * A packet for nobody who is being dialled. To an address of the pool that the
  * host does not have, it is delivered all the same if there is a socket for it;
  * nobody else can be meant. A SYN gets no answer at once, neither there nor at a
- * port of the host's own that a client has (RFC 5382 REQ-4).
+ * port of the host's own that a client has (RFC 5382 REQ-4). To an address that
+ * is a client's own, only what belongs to a socket is ours.
  */
 static unsigned int mcp_nat_established(struct mcp_net *mnet,
 					struct sk_buff *skb,
@@ -346,6 +456,9 @@ static unsigned int mcp_nat_established(struct mcp_net *mnet,
 	bool foreign = mcp_pool_foreign(mnet, &tuple->external);
 	struct sock *sk;
 
+	if (!foreign && mcp_preserve_has(mnet, tuple))
+		return mcp_deliver(skb, tuple->external.family) ? NF_ACCEPT :
+			NF_DROP;
 	if (!foreign && (!syn || !mcp_pool_mapped(mnet, &tuple->external) ||
 			 mcp_socket_listens(mnet->net, &tuple->external,
 					    skb->dev->ifindex)))
@@ -353,13 +466,28 @@ static unsigned int mcp_nat_established(struct mcp_net *mnet,
 	sk = mcp_socket_find(mnet->net, &tuple->external, &tuple->server, 0);
 	if (sk) {
 		sock_gen_put(sk);
-		if (!foreign || mcp_deliver(skb, tuple->external.family))
+		/* One of the host's own, come back, has a route. */
+		if (!foreign || skb_dst(skb) ||
+		    mcp_deliver(skb, tuple->external.family))
 			return NF_ACCEPT;
 	} else if (syn) {
+		if (mcp_inbound_take(mnet, skb, tuple))
+			return NF_STOLEN;
 		return mcp_unsolicited_hold(mnet, skb, tuple) ? NF_STOLEN :
 			NF_DROP;
 	}
 	mcp_count(mnet, MCP_STAT_EXTERNAL_UNMATCHED);
+	return NF_DROP;
+}
+
+/* A packet for a socket of ours. */
+static unsigned int mcp_nat_pass(const struct mcp_session *s,
+				 struct sk_buff *skb)
+{
+	if (!mcp_downstream_foreign(s) || skb_dst(skb) ||
+	    mcp_deliver(skb, s->down.tuple.external.family))
+		return NF_ACCEPT;
+	mcp_count(s->mnet, MCP_STAT_EXTERNAL_UNMATCHED);
 	return NF_DROP;
 }
 
@@ -400,6 +528,7 @@ enum mcp_nat_reply {
 	MCP_NAT_KICK,			/* the worker has something to do */
 	MCP_NAT_SYNACK,
 	MCP_NAT_RESET,
+	MCP_NAT_PASS,			/* it may be for whose address this is */
 };
 
 /*
@@ -422,12 +551,16 @@ static enum mcp_nat_reply mcp_nat_take(struct mcp_downstream *d,
 		}
 		return MCP_NAT_NOTHING;
 	}
-	if (th->ack && ntohl(th->ack_seq) != d->isn + 1)
+	if (th->ack && ntohl(th->ack_seq) != d->isn + 1) {
+		if (d->preserved)
+			return MCP_NAT_PASS;
 		return th->rst ? MCP_NAT_NOTHING : MCP_NAT_RESET;
+	}
 	if (th->rst) {
 		/* RFC 5961 section 3: it has to know our SYN, or its own. */
 		if (!th->ack && !(d->both_syn && seq == d->irs + 1))
-			return MCP_NAT_NOTHING;
+			return d->preserved ? MCP_NAT_PASS :
+				MCP_NAT_NOTHING;
 		d->heard = MCP_OUTCOME_REFUSED;
 		return MCP_NAT_KICK;
 	}
@@ -451,6 +584,20 @@ static enum mcp_nat_reply mcp_nat_take(struct mcp_downstream *d,
 	return MCP_NAT_NOTHING;
 }
 
+/*
+ * A segment of the server for the socket that dials: only what its SYN says is to
+ * be known to us too. Locked.
+ */
+static void mcp_nat_watch(struct mcp_downstream *d, struct sk_buff *skb,
+			  unsigned int thoff, const struct tcphdr *th, u16 family)
+{
+	if (d->heard != MCP_OUTCOME_PENDING || !th->syn || th->rst)
+		return;
+	/* Anybody can send a SYN; who acknowledges ours knows better. */
+	if (th->ack ? ntohl(th->ack_seq) == d->isn + 1 : !d->synack_len)
+		mcp_nat_note_syn(d, skb, thoff, th, family);
+}
+
 /**
  * mcp_nat_tcp() - a TCP packet came in: is it about a dial?
  * @mnet: the namespace
@@ -464,6 +611,7 @@ static enum mcp_nat_reply mcp_nat_take(struct mcp_downstream *d,
 unsigned int mcp_nat_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 			 unsigned int thoff, u16 family)
 {
+	unsigned int verdict = NF_DROP;
 	enum mcp_nat_reply reply;
 	struct mcp_session *s;
 	struct mcp_tuple tuple;
@@ -484,6 +632,14 @@ unsigned int mcp_nat_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 		mcp_session_put(s);
 		return NF_DROP;
 	}
+	if (s->down.by_socket) {
+		spin_lock(&s->lock);
+		mcp_nat_watch(&s->down, skb, thoff, &th, family);
+		spin_unlock(&s->lock);
+		verdict = mcp_nat_pass(s, skb);
+		mcp_session_put(s);
+		return verdict;
+	}
 	spin_lock(&s->lock);
 	reply = mcp_nat_take(&s->down, skb, thoff, &th, family);
 	spin_unlock(&s->lock);
@@ -499,89 +655,12 @@ unsigned int mcp_nat_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 	case MCP_NAT_RESET:
 		mcp_nat_reset(s, ntohl(th.ack_seq));
 		break;
+	case MCP_NAT_PASS:
+		verdict = NF_ACCEPT;
+		break;
 	}
 	mcp_session_put(s);
-	return NF_DROP;
-}
-
-/* The addresses and ports of the TCP packet that an ICMP error is about. */
-static bool mcp_icmp_subject(struct sk_buff *skb, unsigned int off, int family,
-			     struct mcp_endpoint *src, struct mcp_endpoint *dst,
-			     u32 *seq)
-{
-	struct tcphdr_head { __be16 source, dest; __be32 seq; } _th, *th;
-
-	memset(src, 0, sizeof(*src));
-	memset(dst, 0, sizeof(*dst));
-	src->family = family;
-	dst->family = family;
-	if (family == AF_INET) {
-		struct iphdr _iph, *iph;
-
-		iph = skb_header_pointer(skb, off, sizeof(_iph), &_iph);
-		if (!iph || iph->version != 4 || iph->ihl < 5 ||
-		    iph->protocol != IPPROTO_TCP ||
-		    iph->frag_off & htons(IP_OFFSET))
-			return false;
-		src->addr.ip = iph->saddr;
-		dst->addr.ip = iph->daddr;
-		off += iph->ihl * 4;
-	} else {
-		struct ipv6hdr _ip6h, *ip6h;
-
-		/* Our SYNs have no extension headers. */
-		ip6h = skb_header_pointer(skb, off, sizeof(_ip6h), &_ip6h);
-		if (!ip6h || ip6h->version != 6 || ip6h->nexthdr != IPPROTO_TCP)
-			return false;
-		memcpy(src->addr.ip6, &ip6h->saddr, sizeof(src->addr.ip6));
-		memcpy(dst->addr.ip6, &ip6h->daddr, sizeof(dst->addr.ip6));
-		off += sizeof(*ip6h);
-	}
-	th = skb_header_pointer(skb, off, sizeof(_th), &_th);
-	if (!th)
-		return false;
-	src->port = th->source;
-	dst->port = th->dest;
-	*seq = ntohl(th->seq);
-	return true;
-}
-
-enum mcp_icmp_kind {
-	MCP_ICMP_NONE,			/* no error */
-	MCP_ICMP_SIZE,			/* the packet was too large */
-	MCP_ICMP_SOFT,
-	MCP_ICMP_HARD,
-};
-
-/* RFC 1122 section 4.2.3.9 and RFC 5461; the kernel's tables have the rest. */
-static enum mcp_icmp_kind mcp_icmp_kind4(u8 type, u8 code)
-{
-	if (type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB)
-		return MCP_ICMP_SOFT;
-	if (type != ICMP_DEST_UNREACH || code > NR_ICMP_UNREACH)
-		return MCP_ICMP_NONE;
-	if (code == ICMP_FRAG_NEEDED)
-		return MCP_ICMP_SIZE;
-	return icmp_err_convert[code].fatal ? MCP_ICMP_HARD : MCP_ICMP_SOFT;
-}
-
-static enum mcp_icmp_kind mcp_icmp_kind6(u8 type, u8 code)
-{
-	int err;
-
-	switch (type) {
-	case ICMPV6_TIME_EXCEED:
-	case ICMPV6_PARAMPROB:
-		return MCP_ICMP_SOFT;
-	case ICMPV6_PKT_TOOBIG:
-		return MCP_ICMP_SIZE;
-#if IS_ENABLED(CONFIG_IPV6)
-	case ICMPV6_DEST_UNREACH:
-		return icmpv6_err_convert(type, code, &err) ? MCP_ICMP_HARD :
-			MCP_ICMP_SOFT;
-#endif
-	}
-	return MCP_ICMP_NONE;
+	return verdict;
 }
 
 /* Who answers for an address by proxy has to hear who asks for it (RFC 4389). */
@@ -592,6 +671,24 @@ static bool mcp_is_neighbour_discovery(const struct sk_buff *skb)
 	return ipv6_hdr(skb)->nexthdr == IPPROTO_ICMPV6 &&
 		!skb_copy_bits(skb, sizeof(struct ipv6hdr), &type, 1) &&
 		type >= NDISC_ROUTER_SOLICITATION && type <= NDISC_REDIRECT;
+}
+
+/**
+ * mcp_nat_hairpin() - is a packet for a client of ours, by its external address?
+ * @mnet: the namespace
+ * @skb: a packet on its way out
+ * @family: AF_INET or AF_INET6
+ *
+ * Context: any, under rcu_read_lock().
+ */
+bool mcp_nat_hairpin(struct mcp_net *mnet, const struct sk_buff *skb, u16 family)
+{
+	struct mcp_endpoint src, dst;
+
+	if (!READ_ONCE(mnet->pool.range_count))
+		return false;
+	mcp_nat_ends(skb, family, &src, &dst);
+	return mcp_pool_foreign(mnet, &dst);
 }
 
 /**
@@ -629,7 +726,8 @@ unsigned int mcp_nat_rest(struct mcp_net *mnet, struct sk_buff *skb, u16 family)
  * @family: AF_INET or AF_INET6
  *
  * A hard error is noted, and the dial fails with it. A soft one ends nothing
- * (RFC 1122 section 4.2.3.9).
+ * (RFC 1122 section 4.2.3.9): a socket that dials does not hear of it, since it
+ * would fail (RFC 5461 section 2.2).
  *
  * Context: softirq, under rcu_read_lock().
  * Return: NF_ACCEPT if it is not ours, or NF_DROP: it has been seen to.
@@ -637,6 +735,7 @@ unsigned int mcp_nat_rest(struct mcp_net *mnet, struct sk_buff *skb, u16 family)
 unsigned int mcp_nat_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 			  unsigned int off, u16 family)
 {
+	unsigned int verdict = NF_DROP;
 	enum mcp_icmp_kind kind;
 	struct mcp_session *s;
 	struct mcp_tuple tuple;
@@ -647,8 +746,7 @@ unsigned int mcp_nat_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 	if (!mcp_nat_busy(mnet) ||
 	    skb_copy_bits(skb, off, &icmph, sizeof(icmph)))
 		return NF_ACCEPT;
-	kind = family == AF_INET ? mcp_icmp_kind4(icmph.type, icmph.code) :
-		mcp_icmp_kind6(icmph.type, icmph.code);
+	kind = mcp_icmp_kind(family, icmph.type, icmph.code);
 	if (kind == MCP_ICMP_NONE ||
 	    !mcp_icmp_subject(skb, off + sizeof(icmph), family,
 			      &tuple.external, &tuple.server, &seq))
@@ -669,11 +767,17 @@ unsigned int mcp_nat_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 		} else if (kind == MCP_ICMP_SOFT) {
 			mcp_count(mnet, MCP_STAT_DIAL_SOFT_ERROR);
 		}
+	} else if (s->down.heard != MCP_OUTCOME_NONE && s->down.preserved &&
+		   seq != s->down.isn) {
+		/* Or for whose address this is. */
+		verdict = NF_ACCEPT;
 	}
 	spin_unlock(&s->lock);
 	if (kick)
 		mcp_session_kick(s);
+	if (s->down.by_socket && kind == MCP_ICMP_SIZE)
+		verdict = mcp_nat_pass(s, skb);
 out:
 	mcp_session_put(s);
-	return NF_DROP;
+	return verdict;
 }

@@ -11,8 +11,11 @@
 #include <linux/xarray.h>
 
 #include "cookie.h"
+#include "inbound.h"
+#include "plain_server.h"
 #include "policy.h"
 #include "pool.h"
+#include "preserve.h"
 #include "settings.h"
 #include "stats.h"
 #include "unsolicited.h"
@@ -28,7 +31,10 @@
  * @stats:	counters
  * @policy:	who may use the MCP, how much, how fast
  * @pool:	external addresses and ports
+ * @preserve:	sessions that have none of them, but an address of their client
  * @unsolicited: SYNs there that nobody asked for
+ * @inbound:	SYNs there that are let in
+ * @plain:	servers that answer only without MP_CAPABLE
  * @cookies:	keys of the Cookie TLV
  * @ts_key:	spreads servers over timestamp offsets
  * @upstream:	the listeners
@@ -37,7 +43,12 @@
  *		addresses and ports
  * @dials:	sessions whose server has not answered yet, or that are not
  *		adopted yet, by its address and port and ours
- * @sessions:	all sessions, by number; its lock is taken with BH off
+ * @ways:	both ways of each translated subflow (struct mcp_way), by the
+ *		addresses and ports of its packets
+ * @tokens:	struct mcp_withdrawal, by the server's token
+ * @translated:	subflows in @ways
+ * @sessions:	all sessions, by number, with MCP_MARK_... on some; its lock is
+ *		taken with BH off
  * @next_id:	where the search for a free number begins
  * @session_count: sessions whose memory is not released yet
  * @half_open:	sessions that are not bound yet
@@ -52,7 +63,10 @@ struct mcp_net {
 	struct mcp_stats __percpu *stats;
 	struct mcp_policy policy;
 	struct mcp_pool pool;
+	struct mcp_preserve preserve;
 	struct mcp_unsolicited unsolicited;
+	struct mcp_inbound inbound;
+	struct mcp_plain_servers plain;
 	struct mcp_cookies cookies;
 	siphash_key_t ts_key;
 	struct mcp_upstream upstream;
@@ -60,6 +74,9 @@ struct mcp_net {
 
 	struct rhashtable held ____cacheline_aligned;
 	struct rhashtable dials;
+	struct rhashtable ways;
+	struct rhashtable tokens;
+	atomic_t translated;
 	struct xarray sessions;
 	u32 next_id;
 	atomic_t session_count;

@@ -6,16 +6,18 @@
 
 #include "net.h"
 #include "netlink.h"
+#include "netlink_event.h"
 #include "session.h"
-
-static struct genl_family mcp_genl_family;
-
-enum { MCP_GROUP_SESSION };
+#include "withdraw.h"
 
 static const struct genl_multicast_group mcp_genl_groups[] = {
-	/* Like a dump, it shows who speaks with whom. */
+	/* Like dumps, they show who speaks with whom, and who is who. */
 	[MCP_GROUP_SESSION] = {
 		.name = MCP_GENL_MCGRP_SESSION,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+	[MCP_GROUP_MAPPING] = {
+		.name = MCP_GENL_MCGRP_MAPPING,
 		.flags = GENL_MCAST_CAP_NET_ADMIN,
 	},
 };
@@ -34,6 +36,8 @@ MCP_RANGE(mcp_range_idle, 100, 24UL * 24 * 3600 * 1000);
 MCP_RANGE(mcp_range_sessions, 1, 1 << 24);
 MCP_RANGE(mcp_range_rate, 0, 1000000);
 MCP_RANGE(mcp_range_burst, 1, 1000000);
+MCP_RANGE(mcp_range_subflows, 1, 64);
+MCP_RANGE(mcp_range_port_block, 0, 4096);
 
 static const struct nla_policy mcp_setting_policy[MCP_S_MAX + 1] = {
 	[MCP_S_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
@@ -58,6 +62,20 @@ static const struct nla_policy mcp_setting_policy[MCP_S_MAX + 1] = {
 	[MCP_S_SESSION_BURST] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_burst),
 	[MCP_S_ERROR_RATE] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_rate),
 	[MCP_S_MAX_PORTS_CLIENT] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_sessions),
+	[MCP_S_RELAY_MP_CAPABLE] = NLA_POLICY_MAX(NLA_U8, 1),
+	[MCP_S_MPTCP] = NLA_POLICY_MAX(NLA_U8, MCP_MPTCP_WITHDRAW),
+	[MCP_S_SERVER_LEG] = NLA_POLICY_MAX(NLA_U8, MCP_SERVER_LEG_MPTCP),
+	[MCP_S_SOURCE] = NLA_POLICY_MAX(NLA_U8, MCP_SOURCE_PRESERVE),
+	[MCP_S_FILTERING] = NLA_POLICY_MAX(NLA_U8, MCP_FILTERING_ADDRESS),
+	[MCP_S_REFRESH] = NLA_POLICY_MAX(NLA_U8, MCP_REFRESH_OUTBOUND),
+	[MCP_S_MAX_SUBFLOWS] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_subflows),
+	[MCP_S_PORT_BLOCK] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_port_block),
+};
+
+static const struct nla_policy mcp_prefix_policy[MCP_PREFIX_A_MAX + 1] = {
+	[MCP_PREFIX_A_FAMILY] = { .type = NLA_U16 },
+	[MCP_PREFIX_A_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
+	[MCP_PREFIX_A_PREFIXLEN] = NLA_POLICY_MAX(NLA_U8, 128),
 };
 
 static const struct nla_policy mcp_acl_policy[MCP_ACL_A_MAX + 1] = {
@@ -65,6 +83,7 @@ static const struct nla_policy mcp_acl_policy[MCP_ACL_A_MAX + 1] = {
 	[MCP_ACL_A_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
 	[MCP_ACL_A_PREFIXLEN] = NLA_POLICY_MAX(NLA_U8, 128),
 	[MCP_ACL_A_IFNAME] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
+	[MCP_ACL_A_ORIGIN] = NLA_POLICY_NESTED(mcp_prefix_policy),
 };
 
 static const struct nla_policy mcp_pool_policy[MCP_POOL_A_MAX + 1] = {
@@ -127,6 +146,15 @@ static const struct {
 	[MCP_S_ERROR_RATE] = { MCP_OFFSET(error_rate), MCP_SIZE(error_rate) },
 	[MCP_S_MAX_PORTS_CLIENT] = { MCP_OFFSET(max_ports_client),
 				     MCP_SIZE(max_ports_client) },
+	[MCP_S_RELAY_MP_CAPABLE] = { MCP_OFFSET(relay_mp_capable),
+				     MCP_SIZE(relay_mp_capable) },
+	[MCP_S_MPTCP] = { MCP_OFFSET(mptcp), MCP_SIZE(mptcp) },
+	[MCP_S_SERVER_LEG] = { MCP_OFFSET(server_leg), MCP_SIZE(server_leg) },
+	[MCP_S_SOURCE] = { MCP_OFFSET(source), MCP_SIZE(source) },
+	[MCP_S_FILTERING] = { MCP_OFFSET(filtering), MCP_SIZE(filtering) },
+	[MCP_S_REFRESH] = { MCP_OFFSET(refresh), MCP_SIZE(refresh) },
+	[MCP_S_MAX_SUBFLOWS] = { MCP_OFFSET(max_subflows), MCP_SIZE(max_subflows) },
+	[MCP_S_PORT_BLOCK] = { MCP_OFFSET(port_block), MCP_SIZE(port_block) },
 };
 
 static void *mcp_setting_at(struct mcp_settings *set, int attr)
@@ -156,6 +184,12 @@ static int mcp_get_settings(struct genl_info *info, struct mcp_settings *set,
 	if (tb[MCP_S_PORT] && !up) {
 		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_S_PORT],
 				    "the port can only be chosen when the MCP goes up");
+		return -EINVAL;
+	}
+	if (tb[MCP_S_PORT_BLOCK] &&
+	    !mcp_block_size_valid(nla_get_u32(tb[MCP_S_PORT_BLOCK]))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_S_PORT_BLOCK],
+				    "a block has a power of two of ports, from 64 to 4096");
 		return -EINVAL;
 	}
 	if (mcp_too_short(tb, MCP_S_EST_IDLE, MCP_ESTABLISHED_IDLE_MS) ||
@@ -339,8 +373,21 @@ static int mcp_get_prefix(struct genl_info *info, struct nlattr *family,
 	return 0;
 }
 
-static int mcp_get_acl(struct genl_info *info, struct mcp_endpoint *addr,
-		       u8 *prefixlen, char *ifname)
+static int mcp_get_origin(struct genl_info *info, struct nlattr *nest,
+			  struct mcp_acl *acl)
+{
+	struct nlattr *tb[MCP_PREFIX_A_MAX + 1];
+
+	return nla_parse_nested(tb, MCP_PREFIX_A_MAX, nest, mcp_prefix_policy,
+				info->extack) ?:
+		mcp_get_prefix(info, tb[MCP_PREFIX_A_FAMILY],
+			       tb[MCP_PREFIX_A_ADDR],
+			       tb[MCP_PREFIX_A_PREFIXLEN], &acl->origin,
+			       &acl->origin_len);
+}
+
+/* An entry as a request describes it, into what is all zero. */
+static int mcp_get_acl(struct genl_info *info, struct mcp_acl *acl)
 {
 	struct nlattr *tb[MCP_ACL_A_MAX + 1];
 	int err;
@@ -350,28 +397,29 @@ static int mcp_get_acl(struct genl_info *info, struct mcp_endpoint *addr,
 	err = nla_parse_nested(tb, MCP_ACL_A_MAX, info->attrs[MCP_A_ACL],
 			       mcp_acl_policy, info->extack) ?:
 		mcp_get_prefix(info, tb[MCP_ACL_A_FAMILY], tb[MCP_ACL_A_ADDR],
-			       tb[MCP_ACL_A_PREFIXLEN], addr, prefixlen);
+			       tb[MCP_ACL_A_PREFIXLEN], &acl->addr,
+			       &acl->prefixlen);
 	if (err)
 		return err;
-	ifname[0] = 0;
 	if (tb[MCP_ACL_A_IFNAME])
-		nla_strscpy(ifname, tb[MCP_ACL_A_IFNAME], IFNAMSIZ);
-	return 0;
+		nla_strscpy(acl->ifname, tb[MCP_ACL_A_IFNAME], IFNAMSIZ);
+	return tb[MCP_ACL_A_ORIGIN] ?
+		mcp_get_origin(info, tb[MCP_ACL_A_ORIGIN], acl) : 0;
 }
 
 static int mcp_cmd_acl_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct mcp_net *mnet = mcp_info_net(info);
-	struct mcp_endpoint addr;
-	char ifname[IFNAMSIZ];
-	u8 prefixlen;
+	struct mcp_acl acl = { };
 	int err;
 
-	err = mcp_get_acl(info, &addr, &prefixlen, ifname);
+	err = mcp_get_acl(info, &acl);
 	if (err)
 		return err;
 	mutex_lock(&mnet->lock);
-	err = mcp_acl_add(&mnet->policy, &addr, prefixlen, ifname);
+	err = mcp_acl_add(&mnet->policy, &acl.addr, acl.prefixlen, acl.ifname,
+			  acl.origin.family ? &acl.origin : NULL,
+			  acl.origin_len);
 	mutex_unlock(&mnet->lock);
 	if (err == -EEXIST)
 		NL_SET_ERR_MSG(info->extack, "the entry is there already");
@@ -383,16 +431,19 @@ static int mcp_cmd_acl_add(struct sk_buff *skb, struct genl_info *info)
 static int mcp_cmd_acl_del(struct sk_buff *skb, struct genl_info *info)
 {
 	struct mcp_net *mnet = mcp_info_net(info);
-	struct mcp_endpoint addr;
-	char ifname[IFNAMSIZ];
-	u8 prefixlen;
+	struct mcp_acl acl = { };
 	int err;
 
-	err = mcp_get_acl(info, &addr, &prefixlen, ifname);
+	err = mcp_get_acl(info, &acl);
 	if (err)
 		return err;
+	if (acl.origin.family) {
+		NL_SET_ERR_MSG(info->extack,
+			       "an entry is known by its prefix and interface alone");
+		return -EINVAL;
+	}
 	mutex_lock(&mnet->lock);
-	err = mcp_acl_del(&mnet->policy, &addr, prefixlen, ifname);
+	err = mcp_acl_del(&mnet->policy, &acl.addr, acl.prefixlen, acl.ifname);
 	mutex_unlock(&mnet->lock);
 	if (err)
 		NL_SET_ERR_MSG(info->extack, "there is no such entry");
@@ -421,6 +472,24 @@ static void *mcp_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 	return hdr;
 }
 
+static int mcp_put_origin(struct sk_buff *skb, const struct mcp_acl *acl)
+{
+	struct nlattr *nest;
+	int err;
+
+	if (!acl->origin.family)
+		return 0;
+	nest = nla_nest_start(skb, MCP_ACL_A_ORIGIN);
+	if (!nest)
+		return -EMSGSIZE;
+	err = nla_put_u16(skb, MCP_PREFIX_A_FAMILY, acl->origin.family) ?:
+		nla_put(skb, MCP_PREFIX_A_ADDR, mcp_addr_len(acl->origin.family),
+			acl->origin.addr.octets) ?:
+		nla_put_u8(skb, MCP_PREFIX_A_PREFIXLEN, acl->origin_len);
+	nla_nest_end(skb, nest);
+	return err;
+}
+
 static int mcp_put_acl(struct sk_buff *skb, const struct mcp_acl *acl)
 {
 	struct nlattr *nest = nla_nest_start(skb, MCP_A_ACL);
@@ -434,6 +503,7 @@ static int mcp_put_acl(struct sk_buff *skb, const struct mcp_acl *acl)
 		nla_put_u8(skb, MCP_ACL_A_PREFIXLEN, acl->prefixlen) ?:
 		(acl->ifname[0] ?
 		 nla_put_string(skb, MCP_ACL_A_IFNAME, acl->ifname) : 0) ?:
+		mcp_put_origin(skb, acl) ?:
 		nla_put_u64_64bit(skb, MCP_ACL_A_HITS,
 				  atomic64_read(&acl->hits), MCP_ACL_A_PAD);
 	nla_nest_end(skb, nest);
@@ -596,8 +666,16 @@ static int mcp_dump_pool(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
-static int mcp_put_endpoint(struct sk_buff *skb, int attr,
-			    const struct mcp_endpoint *ep)
+/**
+ * mcp_put_endpoint() - put an address, and its port if it has one, into a message
+ * @skb: the message
+ * @attr: as this nest
+ * @ep: what; nothing is put if it is none
+ *
+ * Context: any.
+ * Return: 0 or -EMSGSIZE.
+ */
+int mcp_put_endpoint(struct sk_buff *skb, int attr, const struct mcp_endpoint *ep)
 {
 	struct nlattr *nest;
 	int err;
@@ -610,21 +688,34 @@ static int mcp_put_endpoint(struct sk_buff *skb, int attr,
 	err = nla_put_u16(skb, MCP_ENDPOINT_A_FAMILY, ep->family) ?:
 		nla_put(skb, MCP_ENDPOINT_A_ADDR, mcp_addr_len(ep->family),
 			ep->addr.octets) ?:
-		nla_put_be16(skb, MCP_ENDPOINT_A_PORT, ep->port);
+		(ep->port ? nla_put_be16(skb, MCP_ENDPOINT_A_PORT, ep->port) :
+		 0);
 	nla_nest_end(skb, nest);
 	return err;
 }
 
-static int mcp_put_session(struct sk_buff *skb, struct mcp_session *s,
-			   enum mcp_end why)
+/**
+ * mcp_put_session() - put all there is to say of a session into a message
+ * @skb: the message
+ * @s: the session
+ * @why: the reason for its end; MCP_END_NONE: it has not ended
+ *
+ * Context: process.
+ * Return: 0 or -EMSGSIZE.
+ */
+int mcp_put_session(struct sk_buff *skb, struct mcp_session *s, enum mcp_end why)
 {
 	u64 age = div_u64((u64)(jiffies - s->born) * MSEC_PER_SEC, HZ);
 	struct mcp_endpoint server = { }, external;
+	u64 up = READ_ONCE(s->flow[MCP_UP].bytes);
+	u64 down = READ_ONCE(s->flow[MCP_DOWN].bytes);
 	struct nlattr *nest;
-	u8 kind, subflows;
+	u8 kind, server_kind, subflows;
 	int err;
 
-	kind = mcp_upstream_kind(s, &subflows);
+	if (!mcp_withdraw_show(s, &kind, &subflows, &up, &down))
+		kind = mcp_upstream_kind(s, &subflows);
+	server_kind = mcp_downstream_kind(s);
 	spin_lock_bh(&s->lock);
 	if (s->requested)
 		server = s->request.server;
@@ -643,16 +734,16 @@ static int mcp_put_session(struct sk_buff *skb, struct mcp_session *s,
 		nla_put_u8(skb, MCP_SESSION_A_STATE, READ_ONCE(s->state)) ?:
 		nla_put_u8(skb, MCP_SESSION_A_CODEC, s->request.codec) ?:
 		nla_put_u8(skb, MCP_SESSION_A_UPSTREAM, kind) ?:
+		nla_put_u8(skb, MCP_SESSION_A_DOWNSTREAM,
+			   server_kind) ?:
 		(subflows ? nla_put_u8(skb, MCP_SESSION_A_SUBFLOWS, subflows) :
 		 0) ?:
 		nla_put_u64_64bit(skb, MCP_SESSION_A_AGE, age,
 				  MCP_SESSION_A_PAD) ?:
 		nla_put_u64_64bit(skb, MCP_SESSION_A_BYTES_UP,
-				  READ_ONCE(s->flow[MCP_UP].bytes),
-				  MCP_SESSION_A_PAD) ?:
+				  up, MCP_SESSION_A_PAD) ?:
 		nla_put_u64_64bit(skb, MCP_SESSION_A_BYTES_DOWN,
-				  READ_ONCE(s->flow[MCP_DOWN].bytes),
-				  MCP_SESSION_A_PAD) ?:
+				  down, MCP_SESSION_A_PAD) ?:
 		(why ? nla_put_u8(skb, MCP_SESSION_A_END, why) : 0);
 	nla_nest_end(skb, nest);
 	return err;
@@ -770,37 +861,6 @@ static int mcp_dump_stats(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
-/**
- * mcp_netlink_notify() - tell who listens what happened to a session
- * @s: the session
- * @event: what
- * @why: with MCP_EVENT_END: the reason
- *
- * Context: the worker.
- */
-void mcp_netlink_notify(struct mcp_session *s, enum mcp_event event,
-			enum mcp_end why)
-{
-	struct net *net = s->mnet->net;
-	struct sk_buff *msg;
-	void *hdr;
-
-	if (!genl_has_listeners(&mcp_genl_family, net, MCP_GROUP_SESSION))
-		return;
-	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	if (!msg)
-		return;
-	hdr = genlmsg_put(msg, 0, 0, &mcp_genl_family, 0, MCP_CMD_SESSION_EVENT);
-	if (!hdr || nla_put_u8(msg, MCP_A_EVENT, event) ||
-	    mcp_put_session(msg, s, why)) {
-		nlmsg_free(msg);
-		return;
-	}
-	genlmsg_end(msg, hdr);
-	genlmsg_multicast_netns(&mcp_genl_family, net, msg, 0,
-				MCP_GROUP_SESSION, GFP_KERNEL);
-}
-
 static const struct genl_ops mcp_genl_ops[] = {
 	{
 		.cmd = MCP_CMD_UP,
@@ -898,7 +958,7 @@ static const struct genl_ops mcp_genl_ops[] = {
 	},
 };
 
-static struct genl_family mcp_genl_family __ro_after_init = {
+struct genl_family mcp_genl_family __ro_after_init = {
 	.name = MCP_GENL_NAME,
 	.version = MCP_GENL_VERSION,
 	.netnsok = true,

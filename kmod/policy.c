@@ -13,6 +13,32 @@
 /* Resets a second for one client that is refused; a flood needs no answer. */
 #define MCP_RESET_RATE		100
 #define MCP_SWEEP_INTERVAL	(10 * HZ)
+#define MCP_SWEEP_PAUSE		(HZ / 10)
+#define MCP_MANY_CLIENTS	(MCP_MAX_CLIENTS / 4 * 3)
+/*
+ * Half-open sessions beyond their limit that may wait for the oldest ones to end:
+ * as many as come in before the workers do.
+ */
+#define MCP_HALF_OPEN_RESERVE(most)	((most) / 16 + 16)
+
+/* Fills the bucket up to @now; returns what it can hold. @rate is not 0. */
+static u64 mcp_bucket_fill(struct mcp_bucket *bucket, u32 rate, u32 burst,
+			   unsigned long now)
+{
+	u64 full = max(burst, 1U) * MCP_TOKEN;
+	u64 elapsed = now - bucket->filled;
+	u64 refill;
+
+	refill = div_u64(div_u64(full, rate) * HZ, MCP_TOKEN) + HZ;
+	/* @filled is 0 but once in a jiffies cycle: then a bucket is full. */
+	if (!bucket->filled || elapsed >= refill)
+		bucket->tokens = full;
+	else
+		bucket->tokens = min(full, bucket->tokens +
+				     div_u64(elapsed * rate * MCP_TOKEN, HZ));
+	bucket->filled = now;
+	return full;
+}
 
 /**
  * mcp_bucket_take() - take one token, if there is one
@@ -27,20 +53,9 @@
 bool mcp_bucket_take(struct mcp_bucket *bucket, u32 rate, u32 burst,
 		     unsigned long now)
 {
-	u64 full = max(burst, 1U) * MCP_TOKEN;
-	u64 elapsed = now - bucket->filled;
-	u64 refill;
-
 	if (!rate)
 		return true;
-	refill = div_u64(div_u64(full, rate) * HZ, MCP_TOKEN) + HZ;
-	/* @filled is 0 but once in a jiffies cycle: then a bucket is full. */
-	if (!bucket->filled || elapsed >= refill)
-		bucket->tokens = full;
-	else
-		bucket->tokens = min(full, bucket->tokens +
-				     div_u64(elapsed * rate * MCP_TOKEN, HZ));
-	bucket->filled = now;
+	mcp_bucket_fill(bucket, rate, burst, now);
 	if (bucket->tokens < MCP_TOKEN)
 		return false;
 	bucket->tokens -= MCP_TOKEN;
@@ -63,22 +78,47 @@ static void mcp_client_key(struct mcp_endpoint *key,
 		memset(&key->addr.octets[8], 0, 8);
 }
 
-/* A client that is refilled and idle for this long has nothing to remember. */
+/* A client with a full bucket is like one that was never here. */
+static bool mcp_client_refilled(struct mcp_policy *policy,
+				struct mcp_client *client)
+{
+	struct mcp_net *mnet = container_of(policy, struct mcp_net, policy);
+	u32 burst = READ_ONCE(mnet->settings.session_burst);
+	u32 rate = READ_ONCE(mnet->settings.session_rate);
+	bool full = true;
+
+	if (!rate)
+		return true;
+	spin_lock_bh(&client->lock);
+	full = mcp_bucket_fill(&client->bucket, rate, burst, jiffies) ==
+		client->bucket.tokens;
+	spin_unlock_bh(&client->lock);
+	return full;
+}
+
+/*
+ * A client without sessions is remembered for a while; when there are many, as in
+ * a flood from forged addresses, only while that makes a difference.
+ */
 static void mcp_policy_sweep(struct work_struct *work)
 {
 	struct mcp_policy *policy =
 		container_of(work, struct mcp_policy, sweep.work);
 	struct rhashtable_iter iter;
 	struct mcp_client *client;
+	bool many = atomic_read(&policy->client_count) >= MCP_MANY_CLIENTS;
 
+	WRITE_ONCE(policy->swept, jiffies);
 	rhashtable_walk_enter(&policy->clients, &iter);
 	rhashtable_walk_start(&iter);
 	while ((client = rhashtable_walk_next(&iter))) {
 		if (IS_ERR(client))
 			continue;
-		if (atomic_read(&client->refs) ||
-		    time_before(jiffies, READ_ONCE(client->used) +
-				MCP_SWEEP_INTERVAL))
+		if (atomic_read(&client->refs))
+			continue;
+		if (time_before(jiffies, READ_ONCE(client->used) +
+				MCP_SWEEP_INTERVAL) &&
+		    (!many || !mcp_client_refilled(policy, client)))
 			continue;
 		if (atomic_cmpxchg(&client->refs, 0, -1))
 			continue;
@@ -107,6 +147,7 @@ int mcp_policy_init(struct mcp_policy *policy)
 
 	INIT_LIST_HEAD(&policy->acl);
 	INIT_DELAYED_WORK(&policy->sweep, mcp_policy_sweep);
+	policy->swept = jiffies;
 	spin_lock_init(&policy->reply_lock);
 	get_random_bytes(&policy->reply_key, sizeof(policy->reply_key));
 	policy->replies = kvcalloc(MCP_REPLY_BUCKETS, sizeof(*policy->replies),
@@ -157,12 +198,15 @@ static struct mcp_acl *mcp_acl_find(struct mcp_policy *policy,
  * @addr: the prefix, host bits and port zero
  * @prefixlen: its length in bits, valid for the family
  * @ifname: only from this ingress interface; "": from any
+ * @origin: prefix of originators that they may name; NULL: none
+ * @origin_len: its length in bits
  *
  * Context: process, mcp_net.lock held.
  * Return: 0, -EEXIST, -ENOSPC (MCP_MAX_ACL) or -ENOMEM.
  */
 int mcp_acl_add(struct mcp_policy *policy, const struct mcp_endpoint *addr,
-		u8 prefixlen, const char *ifname)
+		u8 prefixlen, const char *ifname,
+		const struct mcp_endpoint *origin, u8 origin_len)
 {
 	struct mcp_acl *acl;
 
@@ -176,6 +220,10 @@ int mcp_acl_add(struct mcp_policy *policy, const struct mcp_endpoint *addr,
 	acl->addr = *addr;
 	acl->prefixlen = prefixlen;
 	strscpy(acl->ifname, ifname, sizeof(acl->ifname));
+	if (origin) {
+		acl->origin = *origin;
+		acl->origin_len = origin_len;
+	}
 	list_add_tail_rcu(&acl->list, &policy->acl);
 	policy->acl_count++;
 	policy->acl_generation++;
@@ -278,6 +326,14 @@ bool mcp_policy_forbidden(struct mcp_net *mnet,
 	return own && ipv6_chk_addr(mnet->net, &in6, NULL, 0);
 }
 
+/* So many clients that the sweep is not to wait; but it is not to do nothing else. */
+static void mcp_policy_sweep_soon(struct mcp_policy *policy)
+{
+	if (atomic_read(&policy->client_count) >= MCP_MANY_CLIENTS &&
+	    time_after(jiffies, READ_ONCE(policy->swept) + MCP_SWEEP_PAUSE))
+		mod_delayed_work(system_wq, &policy->sweep, 0);
+}
+
 /* The client's entry with a reference, made if need be. */
 static struct mcp_client *mcp_client_get(struct mcp_policy *policy,
 					 const struct mcp_endpoint *key,
@@ -291,6 +347,7 @@ static struct mcp_client *mcp_client_get(struct mcp_policy *policy,
 		goto out;
 
 	client = NULL;
+	mcp_policy_sweep_soon(policy);
 	*reason = MCP_STAT_REFUSED_MAX_CLIENTS;
 	if (atomic_read(&policy->client_count) >= MCP_MAX_CLIENTS)
 		goto out;
@@ -317,12 +374,40 @@ out:
 	return client;
 }
 
+/*
+ * Half-open sessions there may be: max-half-open, and no more than 15 of 16 that
+ * max-sessions leaves to them.
+ */
+static int mcp_policy_most_half_open(struct mcp_net *mnet)
+{
+	const struct mcp_settings *set = &mnet->settings;
+	int others = max(atomic_read(&mnet->session_count) -
+			 atomic_read(&mnet->half_open), 0);
+	int room = max((int)READ_ONCE(set->max_sessions) - others, 0);
+
+	return min((int)READ_ONCE(set->max_half_open), room - room / 16);
+}
+
+/**
+ * mcp_policy_crowded() - are there more half-open sessions than there may be?
+ * @mnet: the namespace
+ *
+ * Context: any.
+ */
+bool mcp_policy_crowded(struct mcp_net *mnet)
+{
+	return atomic_read(&mnet->half_open) > mcp_policy_most_half_open(mnet);
+}
+
 /**
  * mcp_policy_admit() - may this client have one more session now?
  * @mnet: the namespace
  * @client: the client, which the ACL lets in
  *
- * On success the session counts as half-open, for its client and in all.
+ * On success the session counts as half-open, for its client and in all. One
+ * beyond the limit in all is let in too, since the oldest makes room for it
+ * (mcp_session_publish()); but not more than so many before that has happened.
+ * One client's limits refuse: it is not to push others out.
  *
  * Context: any but hard interrupt.
  * Return: see struct mcp_admission.
@@ -334,13 +419,16 @@ struct mcp_admission mcp_policy_admit(struct mcp_net *mnet,
 	struct mcp_admission adm = { };
 	struct mcp_endpoint key;
 	struct mcp_client *c;
+	int most;
 	bool ok;
 
 	if (atomic_read(&mnet->session_count) >= READ_ONCE(set->max_sessions)) {
 		adm.reason = MCP_STAT_REFUSED_MAX_SESSIONS;
 		return adm;
 	}
-	if (atomic_inc_return(&mnet->half_open) > READ_ONCE(set->max_half_open)) {
+	most = mcp_policy_most_half_open(mnet);
+	if (atomic_inc_return(&mnet->half_open) >
+	    most + MCP_HALF_OPEN_RESERVE(most)) {
 		adm.reason = MCP_STAT_REFUSED_HALF_OPEN;
 		goto undo_all;
 	}

@@ -36,6 +36,9 @@ bool mcp_bucket_take(struct mcp_bucket *bucket, u32 rate, u32 burst,
  * @addr:	prefix; host bits zero
  * @prefixlen:	its length in bits
  * @ifname:	ingress interface; empty: any
+ * @origin:	prefix of the originators that they may name (MP_CONVERT, D = 1);
+ *		family 0: none
+ * @origin_len:	its length in bits
  * @hits:	SYNs it let in
  */
 struct mcp_acl {
@@ -44,6 +47,8 @@ struct mcp_acl {
 	struct mcp_endpoint addr;
 	u8 prefixlen;
 	char ifname[IFNAMSIZ];
+	struct mcp_endpoint origin;
+	u8 origin_len;
 	atomic64_t hits;
 };
 
@@ -62,6 +67,7 @@ struct mcp_acl {
  * @external:	its external address in the pool, of either family, as long as it
  *		has a mapping there
  * @mapped:	how many mappings it has there
+ * @blocks:	its blocks that have a port left, by family
  * @rcu:	for freeing
  */
 struct mcp_client {
@@ -75,6 +81,7 @@ struct mcp_client {
 	u32 ports;
 	struct mcp_external *external[2];
 	u32 mapped[2];
+	struct hlist_head blocks[2];
 	struct rcu_head rcu;
 };
 
@@ -90,6 +97,7 @@ struct mcp_client {
  * @clients:	clients with sessions, and some that lately had one
  * @client_count: their number
  * @sweep:	frees clients that have nothing left to remember
+ * @swept:	jiffies when it last began
  * @reply_lock: guards @replies; taken with BH off
  * @reply_key:	spreads clients over @replies
  * @replies:	limit of refusals told, a fixed table: a stranger costs nothing
@@ -101,6 +109,7 @@ struct mcp_policy {
 	struct rhashtable clients;
 	atomic_t client_count;
 	struct delayed_work sweep;
+	unsigned long swept;
 	spinlock_t reply_lock;		/* of @replies */
 	siphash_key_t reply_key;
 	struct mcp_bucket (*replies)[2];
@@ -112,7 +121,8 @@ int mcp_policy_init(struct mcp_policy *policy);
 void mcp_policy_exit(struct mcp_policy *policy);
 
 int mcp_acl_add(struct mcp_policy *policy, const struct mcp_endpoint *addr,
-		u8 prefixlen, const char *ifname);
+		u8 prefixlen, const char *ifname,
+		const struct mcp_endpoint *origin, u8 origin_len);
 int mcp_acl_del(struct mcp_policy *policy, const struct mcp_endpoint *addr,
 		u8 prefixlen, const char *ifname);
 void mcp_acl_flush(struct mcp_policy *policy);
@@ -133,6 +143,7 @@ struct mcp_admission {
 	enum mcp_stat reason;
 };
 
+bool mcp_policy_crowded(struct mcp_net *mnet);
 struct mcp_admission mcp_policy_admit(struct mcp_net *mnet,
 				      const struct mcp_endpoint *client);
 void mcp_policy_bound(struct mcp_net *mnet, struct mcp_client *client);

@@ -7,6 +7,7 @@
 #include <net/route.h>
 
 #include "net.h"
+#include "netlink_event.h"
 #include "pool.h"
 #include "socket.h"
 
@@ -24,6 +25,13 @@ static const struct rhashtable_params mcp_mapping_params = {
 	.head_offset = offsetof(struct mcp_mapping, node),
 	.key_offset = offsetof(struct mcp_mapping, key),
 	.key_len = sizeof(struct mcp_mapping_key),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params mcp_owner_params = {
+	.head_offset = offsetof(struct mcp_mapping, owner),
+	.key_offset = offsetof(struct mcp_mapping, external),
+	.key_len = sizeof(struct mcp_endpoint),
 	.automatic_shrinking = true,
 };
 
@@ -45,7 +53,16 @@ int mcp_pool_init(struct mcp_pool *pool)
 		return err;
 	err = rhashtable_init(&pool->mappings, &mcp_mapping_params);
 	if (err)
-		rhashtable_destroy(&pool->externals);
+		goto destroy_externals;
+	err = rhashtable_init(&pool->owners, &mcp_owner_params);
+	if (err)
+		goto destroy_mappings;
+	return 0;
+
+destroy_mappings:
+	rhashtable_destroy(&pool->mappings);
+destroy_externals:
+	rhashtable_destroy(&pool->externals);
 	return err;
 }
 
@@ -58,6 +75,7 @@ int mcp_pool_init(struct mcp_pool *pool)
 void mcp_pool_exit(struct mcp_pool *pool)
 {
 	mcp_pool_flush(pool);
+	rhashtable_destroy(&pool->owners);
 	rhashtable_destroy(&pool->mappings);
 	rhashtable_destroy(&pool->externals);
 }
@@ -180,6 +198,24 @@ static struct mcp_external *mcp_external_find_addr(struct mcp_pool *pool,
 }
 
 /**
+ * mcp_pool_has() - is this an address of the pool?
+ * @pool: where
+ * @addr: the address
+ *
+ * Context: any, under rcu_read_lock().
+ */
+bool mcp_pool_has(struct mcp_pool *pool, const struct mcp_endpoint *addr)
+{
+	const struct mcp_external *ext;
+
+	if (mcp_range_find(pool, addr))
+		return true;
+	/* Of a range that was taken back, while mappings are left. */
+	ext = mcp_external_find_addr(pool, addr);
+	return ext && ext->pooled;
+}
+
+/**
  * mcp_pool_foreign() - is this an address of the pool that the host has not?
  * @mnet: the namespace
  * @addr: the address
@@ -190,14 +226,8 @@ bool mcp_pool_foreign(struct mcp_net *mnet, const struct mcp_endpoint *addr)
 {
 	struct in6_addr in6;
 
-	if (!mcp_range_find(&mnet->pool, addr)) {
-		/* Of a range that was taken back, while mappings are left. */
-		const struct mcp_external *ext = mcp_external_find_addr(&mnet->pool,
-									addr);
-
-		if (!ext || !ext->pooled)
-			return false;
-	}
+	if (!mcp_pool_has(&mnet->pool, addr))
+		return false;
 	if (addr->family == AF_INET)
 		return inet_addr_type(mnet->net, addr->addr.ip) != RTN_LOCAL;
 	memcpy(&in6, addr->addr.ip6, sizeof(in6));
@@ -316,7 +346,7 @@ bool mcp_pool_choose(struct mcp_pool *pool, struct mcp_client *client,
 }
 
 /* An external address with no port in use; NULL if there is no memory. */
-static struct mcp_external *mcp_external_new(struct mcp_pool *pool,
+static struct mcp_external *mcp_external_new(struct mcp_net *mnet,
 					     const struct mcp_endpoint *addr)
 {
 	u16 first = MCP_POOL_FIRST_PORT, last = MCP_POOL_LAST_PORT;
@@ -326,7 +356,7 @@ static struct mcp_external *mcp_external_new(struct mcp_pool *pool,
 	bool pooled;
 
 	rcu_read_lock();
-	range = mcp_range_find(pool, addr);
+	range = mcp_range_find(&mnet->pool, addr);
 	if (range) {
 		first = range->first;
 		last = range->last;
@@ -343,23 +373,30 @@ static struct mcp_external *mcp_external_new(struct mcp_pool *pool,
 	ext->first = first;
 	ext->ports = ports;
 	ext->words = words;
+	ext->block = READ_ONCE(mnet->settings.port_block);
 	for (bit = ports; bit < words * BITS_PER_LONG; bit++)
 		__set_bit(bit, ext->busy);
 	return ext;
 }
 
-/* The first free port from @start on, as an index; -1 if there is none. */
-static int mcp_external_find(const struct mcp_external *ext, u32 start)
+/*
+ * The first free port from @start on, as an index, of @ports ports from the word
+ * on that begins with @first; -1 if there is none.
+ */
+static int mcp_external_find(const struct mcp_external *ext, u32 first,
+			     u32 ports, u32 start)
 {
+	u32 end = DIV_ROUND_UP(first + ports, BITS_PER_LONG);
 	u32 word = start / BITS_PER_LONG;
 	unsigned long free;
 
 	free = ~ext->busy[word] & BITMAP_FIRST_WORD_MASK(start);
 	if (!free) {
-		word = find_next_zero_bit(ext->full, ext->words, word + 1);
-		if (word >= ext->words)
-			word = find_first_zero_bit(ext->full, ext->words);
-		if (word >= ext->words)
+		word = find_next_zero_bit(ext->full, end, word + 1);
+		if (word >= end)
+			word = find_next_zero_bit(ext->full, end,
+						  first / BITS_PER_LONG);
+		if (word >= end)
 			return -1;
 		free = ~ext->busy[word];
 	}
@@ -375,17 +412,26 @@ static void mcp_external_mark(struct mcp_external *ext, u32 index, bool busy)
 	WRITE_ONCE(ext->used, ext->used + (busy ? 1 : -1));
 }
 
-/*
- * Takes a port that nobody has, not even a listener of the host. Returns 0 if
- * there is none.
+/**
+ * mcp_external_take() - take a port that nobody has, not even a listener of the host
+ * @net: the namespace
+ * @ext: the address
+ * @first: first port that will do, counted from that of the address; a multiple
+ *	   of BITS_PER_LONG
+ * @ports: how many will do; a multiple of that too, or all that are left
+ *
+ * Context: mcp_pool.lock held.
+ * Return: the port, or 0 if there is none.
  */
-static __be16 mcp_external_take(struct net *net, struct mcp_external *ext)
+__be16 mcp_external_take(struct net *net, struct mcp_external *ext, u32 first,
+			 u32 ports)
 {
 	struct mcp_endpoint ep = ext->addr;
 	int tries, index;
 
 	for (tries = 0; tries < MCP_PORT_TRIES; tries++) {
-		index = mcp_external_find(ext, get_random_u32() % ext->ports);
+		index = mcp_external_find(ext, first, ports,
+					  first + get_random_u32() % ports);
 		if (index < 0)
 			return 0;
 		ep.port = htons(ext->first + index);
@@ -412,6 +458,33 @@ static u32 mcp_mapping_index(const struct mcp_mapping *map)
 	return ntohs(map->external.port) - map->ext->first;
 }
 
+/* Takes a port for a new mapping: 0, -ENOSPC or -ENOMEM. Locked. */
+static int mcp_mapping_take(struct mcp_net *mnet, struct mcp_mapping *map)
+{
+	struct mcp_external *ext = map->ext;
+
+	map->external = ext->addr;
+	if (ext->block)
+		return mcp_block_take(mnet->net, map->client, ext, &map->block,
+				      &map->external.port);
+	map->external.port = mcp_external_take(mnet->net, ext, 0, ext->ports);
+	return map->external.port ? 0 : -ENOSPC;
+}
+
+/* A mapping gives up its port; true if a log is to have that. Locked. */
+static bool mcp_mapping_end(struct mcp_mapping *map)
+{
+	return !map->block || mcp_block_give(map->client, map->block);
+}
+
+/* From now on others may have its port, and, if @ended, its block. Locked. */
+static void mcp_mapping_give(struct mcp_mapping *map, bool ended)
+{
+	mcp_external_mark(map->ext, mcp_mapping_index(map), false);
+	if (ended && map->block)
+		mcp_block_free(map->block);
+}
+
 /* Gives a new mapping a port of its address, and puts it into the table. Locked. */
 static bool mcp_mapping_open(struct mcp_net *mnet, struct mcp_mapping *map,
 			     bool apart, enum mcp_stat *reason)
@@ -421,20 +494,25 @@ static bool mcp_mapping_open(struct mcp_net *mnet, struct mcp_mapping *map,
 	struct mcp_client *client = map->client;
 	struct mcp_external *ext = map->ext;
 	struct mcp_pool *pool = &mnet->pool;
+	int err;
 
 	*reason = MCP_STAT_REFUSED_PORTS_CLIENT;
 	if (client->ports >= limit)
 		return false;
-	*reason = MCP_STAT_REFUSED_PORTS;
-	map->external = ext->addr;
-	map->external.port = mcp_external_take(mnet->net, ext);
-	if (!map->external.port)
+	err = mcp_mapping_take(mnet, map);
+	*reason = err == -ENOSPC ? MCP_STAT_REFUSED_PORTS :
+		MCP_STAT_REFUSED_NO_MEMORY;
+	if (err)
 		return false;
 	*reason = MCP_STAT_REFUSED_NO_MEMORY;
+	if (rhashtable_insert_fast(&pool->owners, &map->owner,
+				   mcp_owner_params))
+		goto give;
 	if (!apart && rhashtable_insert_fast(&pool->mappings, &map->node,
 					     mcp_mapping_params)) {
-		mcp_external_mark(ext, mcp_mapping_index(map), false);
-		return false;
+		rhashtable_remove_fast(&pool->owners, &map->owner,
+				       mcp_owner_params);
+		goto give;
 	}
 	map->hashed = !apart;
 	client->ports++;
@@ -446,6 +524,10 @@ static bool mcp_mapping_open(struct mcp_net *mnet, struct mcp_mapping *map,
 		map->paired = true;
 	}
 	return true;
+
+give:
+	mcp_mapping_give(map, mcp_mapping_end(map));
+	return false;
 }
 
 /* The external address, made if need be of @spare. Locked; NULL: one is needed. */
@@ -491,6 +573,7 @@ struct mcp_mapping *mcp_pool_map(struct mcp_net *mnet, struct mcp_client *client
 	struct mcp_external *ext, *spare = NULL;
 	struct mcp_pool *pool = &mnet->pool;
 	struct mcp_mapping *map, *old;
+	bool begun;
 
 	*reason = MCP_STAT_REFUSED_NO_MEMORY;
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
@@ -500,12 +583,13 @@ struct mcp_mapping *mcp_pool_map(struct mcp_net *mnet, struct mcp_client *client
 	map->key.family = addr->family;
 	map->client = client;
 	map->sessions = 1;
+	INIT_LIST_HEAD(&map->users);
 
 	spin_lock_bh(&pool->lock);
 	ext = mcp_external_get(pool, addr, &spare);
 	if (!ext) {
 		spin_unlock_bh(&pool->lock);
-		spare = mcp_external_new(pool, addr);
+		spare = mcp_external_new(mnet, addr);
 		spin_lock_bh(&pool->lock);
 		ext = mcp_external_get(pool, addr, &spare);
 	}
@@ -525,7 +609,10 @@ struct mcp_mapping *mcp_pool_map(struct mcp_net *mnet, struct mcp_client *client
 		goto out;
 	}
 	if (mcp_mapping_open(mnet, map, apart, reason)) {
+		begun = !map->block || map->block->used == 1;
 		spin_unlock_bh(&pool->lock);
+		if (begun)
+			mcp_netlink_mapping(mnet, MCP_EVENT_NEW, map, GFP_KERNEL);
 		goto out;
 	}
 	mcp_external_put(pool, ext);
@@ -536,6 +623,75 @@ unlock:
 out:
 	kvfree(spare);
 	return map;
+}
+
+/**
+ * mcp_pool_bound() - a mapping has a session that is not half-open any more
+ * @mnet: the namespace
+ * @map: the mapping
+ *
+ * Context: any but hard interrupt.
+ */
+void mcp_pool_bound(struct mcp_net *mnet, struct mcp_mapping *map)
+{
+	struct mcp_pool *pool = &mnet->pool;
+
+	spin_lock_bh(&pool->lock);
+	if (!map->bound)
+		WRITE_ONCE(map->ext->bound, map->ext->bound + 1);
+	map->bound = true;
+	spin_unlock_bh(&pool->lock);
+}
+
+/**
+ * mcp_pool_short() - are there few ports left of an address?
+ * @pool: where
+ * @addr: the external address, port zero
+ *
+ * Context: any.
+ */
+bool mcp_pool_short(struct mcp_pool *pool, const struct mcp_endpoint *addr)
+{
+	const struct mcp_external *ext;
+	bool few;
+
+	rcu_read_lock();
+	ext = rhashtable_lookup_fast(&pool->externals, addr,
+				     mcp_external_params);
+	few = ext && ext->ports - READ_ONCE(ext->used) <= ext->ports / 16;
+	rcu_read_unlock();
+	return few;
+}
+
+/**
+ * mcp_pool_crowded() - do half-open sessions leave too few ports?
+ * @pool: where
+ * @addr: the external address, port zero
+ * @mine: one of them is the caller's, and does not count
+ *
+ * They may have 15 of 16 ports that bound sessions leave. Where these leave few,
+ * half-open ones are not pushed out for that alone.
+ *
+ * Context: any.
+ */
+bool mcp_pool_crowded(struct mcp_pool *pool, const struct mcp_endpoint *addr,
+		      bool mine)
+{
+	const struct mcp_external *ext;
+	bool crowded = false;
+	u32 used, bound;
+
+	rcu_read_lock();
+	ext = rhashtable_lookup_fast(&pool->externals, addr,
+				     mcp_external_params);
+	if (ext) {
+		used = READ_ONCE(ext->used);
+		bound = READ_ONCE(ext->bound);
+		crowded = used > bound + mine &&
+			ext->ports - used <= (ext->ports - bound) / 16;
+	}
+	rcu_read_unlock();
+	return crowded;
 }
 
 /**
@@ -551,6 +707,7 @@ void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map)
 	struct mcp_pool *pool = &mnet->pool;
 	struct mcp_client *client = map->client;
 	struct mcp_external *ext = map->ext;
+	bool ended;
 
 	spin_lock_bh(&pool->lock);
 	if (--map->sessions) {
@@ -560,12 +717,171 @@ void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map)
 	if (map->hashed)
 		rhashtable_remove_fast(&pool->mappings, &map->node,
 				       mcp_mapping_params);
+	rhashtable_remove_fast(&pool->owners, &map->owner, mcp_owner_params);
 	client->ports--;
 	WRITE_ONCE(pool->mapping_count, pool->mapping_count - 1);
 	if (map->paired && !--client->mapped[six])
 		client->external[six] = NULL;
-	mcp_external_mark(ext, mcp_mapping_index(map), false);
+	if (map->bound)
+		WRITE_ONCE(ext->bound, ext->bound - 1);
+	ended = mcp_mapping_end(map);
+	/* Nobody finds it now. Told before others can have what it had. */
+	if (ended && mcp_netlink_mapping_wanted(mnet)) {
+		spin_unlock_bh(&pool->lock);
+		mcp_netlink_mapping(mnet, MCP_EVENT_END, map, GFP_ATOMIC);
+		spin_lock_bh(&pool->lock);
+	}
+	mcp_mapping_give(map, ended);
 	mcp_external_put(pool, ext);
 	spin_unlock_bh(&pool->lock);
 	kfree(map);
+}
+
+/**
+ * mcp_pool_use() - a session's server is known to its mapping
+ * @mnet: the namespace
+ * @map: the mapping
+ * @user: the session's, until mcp_pool_unuse()
+ * @server: the server; stays there until then
+ *
+ * Context: any but hard interrupt.
+ */
+void mcp_pool_use(struct mcp_net *mnet, struct mcp_mapping *map,
+		  struct mcp_pool_user *user, const struct mcp_endpoint *server)
+{
+	spin_lock_bh(&mnet->pool.lock);
+	user->server = server;
+	list_add(&user->list, &map->users);
+	spin_unlock_bh(&mnet->pool.lock);
+}
+
+/**
+ * mcp_pool_unuse() - undo mcp_pool_use(), if it was done
+ * @mnet: the namespace
+ * @user: the session's
+ *
+ * Context: any but hard interrupt.
+ */
+void mcp_pool_unuse(struct mcp_net *mnet, struct mcp_pool_user *user)
+{
+	if (!user->server)
+		return;
+	spin_lock_bh(&mnet->pool.lock);
+	list_del(&user->list);
+	user->server = NULL;
+	spin_unlock_bh(&mnet->pool.lock);
+}
+
+/*
+ * The mapping of an external endpoint, if it takes a connection of @from. A client
+ * endpoint has no more sessions than the MCP has addresses. Locked.
+ */
+static struct mcp_mapping *mcp_mapping_open_to(struct mcp_pool *pool,
+					       const struct mcp_endpoint *external,
+					       const struct mcp_endpoint *from,
+					       bool dependent)
+{
+	const struct mcp_pool_user *user;
+	struct mcp_mapping *map;
+
+	map = rhashtable_lookup_fast(&pool->owners, external, mcp_owner_params);
+	/* Its headers are translated no further than its addresses. */
+	if (!map || map->key.client.family != external->family)
+		return NULL;
+	if (!dependent)
+		return map;
+	list_for_each_entry(user, &map->users, list)
+		if (!memcmp(&user->server->addr, &from->addr,
+			    sizeof(from->addr)))
+			return map;
+	return NULL;
+}
+
+/**
+ * mcp_pool_admits() - does a client take this connection from outside?
+ * @mnet: the namespace
+ * @external: to which external address and port it is
+ * @from: whose it is
+ * @dependent: only of servers whose address the client endpoint speaks with
+ *
+ * Context: any but hard interrupt.
+ */
+bool mcp_pool_admits(struct mcp_net *mnet, const struct mcp_endpoint *external,
+		     const struct mcp_endpoint *from, bool dependent)
+{
+	bool admits;
+
+	spin_lock_bh(&mnet->pool.lock);
+	admits = mcp_mapping_open_to(&mnet->pool, external, from, dependent);
+	spin_unlock_bh(&mnet->pool.lock);
+	return admits;
+}
+
+/**
+ * mcp_pool_admit() - the mapping for a connection from outside
+ * @mnet: the namespace
+ * @external: to which external address and port it is
+ * @from: whose it is
+ * @dependent: as mcp_pool_admits() has it
+ *
+ * Context: any but hard interrupt.
+ * Return: the mapping, with a reference for a session and one to its client
+ * (mcp_policy_release()); or NULL.
+ */
+struct mcp_mapping *mcp_pool_admit(struct mcp_net *mnet,
+				   const struct mcp_endpoint *external,
+				   const struct mcp_endpoint *from,
+				   bool dependent)
+{
+	struct mcp_mapping *map;
+
+	spin_lock_bh(&mnet->pool.lock);
+	map = mcp_mapping_open_to(&mnet->pool, external, from, dependent);
+	/* Some session has the client as long as there is a mapping. */
+	if (map && atomic_inc_not_zero(&map->client->refs))
+		map->sessions++;
+	else
+		map = NULL;
+	spin_unlock_bh(&mnet->pool.lock);
+	return map;
+}
+
+/**
+ * mcp_pool_charge() - a client dials from a port that is not the pool's
+ * @mnet: the namespace
+ * @client: the client
+ *
+ * It counts as one of its external ports.
+ *
+ * Context: any but hard interrupt.
+ * Return: false if it has as many as it may have.
+ */
+bool mcp_pool_charge(struct mcp_net *mnet, struct mcp_client *client)
+{
+	u32 limit = READ_ONCE(mnet->settings.max_ports_client);
+	struct mcp_pool *pool = &mnet->pool;
+	bool ok;
+
+	spin_lock_bh(&pool->lock);
+	ok = client->ports < limit;
+	if (ok)
+		client->ports++;
+	spin_unlock_bh(&pool->lock);
+	return ok;
+}
+
+/**
+ * mcp_pool_uncharge() - undo mcp_pool_charge()
+ * @mnet: the namespace
+ * @client: the client
+ *
+ * Context: any but hard interrupt.
+ */
+void mcp_pool_uncharge(struct mcp_net *mnet, struct mcp_client *client)
+{
+	struct mcp_pool *pool = &mnet->pool;
+
+	spin_lock_bh(&pool->lock);
+	client->ports--;
+	spin_unlock_bh(&pool->lock);
 }

@@ -12,11 +12,13 @@
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
 
+#include "block.h"
 #include "endpoint.h"
 #include "stats.h"
 
 struct mcp_client;
 struct mcp_net;
+struct net;
 
 /* Ports of an address of the host: above those of the kernel's sockets. */
 #define MCP_POOL_FIRST_PORT	61001
@@ -55,6 +57,10 @@ struct mcp_pool_range {
  * @ports:	how many ports it has from there on
  * @words:	words of @busy
  * @used:	ports in use
+ * @block:	ports of a block, as port-block was when it came into use; 0: ports
+ *		are given out one by one
+ * @blocks:	blocks that a client has
+ * @bound:	those of them that are not only half-open sessions'
  * @full:	words of @busy without a zero
  * @busy:	ports in use, and bits that stand for no port
  *
@@ -69,6 +75,9 @@ struct mcp_external {
 	u32 ports;
 	u32 words;
 	u32 used;
+	u32 block;
+	unsigned long blocks[BITS_TO_LONGS(65536 / MCP_BLOCK_MIN)];
+	u32 bound;
 	unsigned long full[BITS_TO_LONGS(65536 / BITS_PER_LONG)];
 	unsigned long busy[];
 };
@@ -81,9 +90,13 @@ struct mcp_external {
  * @hashed:	@node is in mcp_pool.mappings: other sessions of the endpoint use
  *		it too
  * @paired:	@ext is the one that @client keeps
+ * @bound:	a session that has it is or was more than half-open
  * @client:	the client's entry in policy; the sessions hold it
  * @ext:	its external address
+ * @block:	the block that its port is from; NULL: of none
  * @external:	that address, and its port there
+ * @owner:	in mcp_pool.owners
+ * @users:	struct mcp_pool_user: with whom its sessions speak
  * @sessions:	who uses it
  */
 struct mcp_mapping {
@@ -95,10 +108,20 @@ struct mcp_mapping {
 	} key;
 	bool hashed;
 	bool paired;
+	bool bound;
 	struct mcp_client *client;
 	struct mcp_external *ext;
+	struct mcp_block *block;
 	struct mcp_endpoint external;
+	struct rhash_head owner;
+	struct list_head users;
 	u32 sessions;
+};
+
+/* A session of a mapping, as filtering sees it. */
+struct mcp_pool_user {
+	struct list_head list;
+	const struct mcp_endpoint *server;
 };
 
 /**
@@ -109,6 +132,7 @@ struct mcp_mapping {
  * @lock:	guards what follows; taken with BH off
  * @externals:	struct mcp_external, by address
  * @mappings:	struct mcp_mapping, by key
+ * @owners:	the same, by external address and port
  * @mapping_count: all mappings, also those without others' sessions; read
  *		anywhere
  */
@@ -119,6 +143,7 @@ struct mcp_pool {
 	spinlock_t lock;		/* see above */
 	struct rhashtable externals;
 	struct rhashtable mappings;
+	struct rhashtable owners;
 	u32 mapping_count;
 };
 
@@ -130,9 +155,13 @@ int mcp_pool_add(struct mcp_pool *pool, const struct mcp_endpoint *addr,
 int mcp_pool_del(struct mcp_pool *pool, const struct mcp_endpoint *addr,
 		 u8 prefixlen);
 void mcp_pool_flush(struct mcp_pool *pool);
+bool mcp_pool_has(struct mcp_pool *pool, const struct mcp_endpoint *addr);
 bool mcp_pool_foreign(struct mcp_net *mnet, const struct mcp_endpoint *addr);
 bool mcp_pool_mapped(struct mcp_net *mnet, const struct mcp_endpoint *external);
 u64 mcp_pool_used(struct mcp_pool *pool, const struct mcp_pool_range *range);
+
+__be16 mcp_external_take(struct net *net, struct mcp_external *ext, u32 first,
+			 u32 ports);
 
 bool mcp_pool_choose(struct mcp_pool *pool, struct mcp_client *client,
 		     const struct mcp_endpoint *from, u16 family,
@@ -141,6 +170,21 @@ struct mcp_mapping *mcp_pool_map(struct mcp_net *mnet, struct mcp_client *client
 				 const struct mcp_endpoint *from,
 				 const struct mcp_endpoint *addr, bool apart,
 				 enum mcp_stat *reason);
+void mcp_pool_bound(struct mcp_net *mnet, struct mcp_mapping *map);
+bool mcp_pool_short(struct mcp_pool *pool, const struct mcp_endpoint *addr);
+bool mcp_pool_crowded(struct mcp_pool *pool, const struct mcp_endpoint *addr,
+		      bool mine);
 void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map);
+void mcp_pool_use(struct mcp_net *mnet, struct mcp_mapping *map,
+		  struct mcp_pool_user *user, const struct mcp_endpoint *server);
+void mcp_pool_unuse(struct mcp_net *mnet, struct mcp_pool_user *user);
+bool mcp_pool_admits(struct mcp_net *mnet, const struct mcp_endpoint *external,
+		     const struct mcp_endpoint *from, bool dependent);
+struct mcp_mapping *mcp_pool_admit(struct mcp_net *mnet,
+				   const struct mcp_endpoint *external,
+				   const struct mcp_endpoint *from,
+				   bool dependent);
+bool mcp_pool_charge(struct mcp_net *mnet, struct mcp_client *client);
+void mcp_pool_uncharge(struct mcp_net *mnet, struct mcp_client *client);
 
 #endif /* MCP_POOL_H */

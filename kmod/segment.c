@@ -71,6 +71,49 @@ int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift)
 	return 0;
 }
 
+/**
+ * mcp_segment_copy() - a copy of a SYN to be kept
+ * @skb: the SYN, on its way in; its checksum was verified. It may get shorter
+ * @thoff: offset of the TCP header from skb->data
+ * @payload_len: octets of payload that the copy is to have
+ *
+ * What a packet comes in can be much more than the packet: a page that others lie
+ * in too, or the pieces of a datagram of 64 KB. The copy has only what it needs,
+ * but for its sender's place in the headers of the link.
+ *
+ * Context: BH off, under rcu_read_lock(): @skb's route need not be held.
+ * Return: the copy, with a route that is held; or NULL.
+ */
+struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
+				 unsigned int payload_len)
+{
+	unsigned int link = skb_mac_header_was_set(skb) ?
+		skb->data - skb_mac_header(skb) : 0;
+	struct sk_buff *copy;
+	struct tcphdr _th, *th;
+	unsigned int len;
+
+	th = skb_header_pointer(skb, thoff, sizeof(_th), &_th);
+	if (!th)
+		return NULL;
+	len = thoff + th->doff * 4 + payload_len;
+	if (pskb_trim(skb, len))
+		return NULL;
+	skb_gso_reset(skb);
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = 0;
+	copy = skb_copy_expand(skb, ALIGN(link, 16), 0,
+			       GFP_ATOMIC | __GFP_NOWARN);
+	if (!copy)
+		return NULL;
+	if (!skb_dst_force(copy)) {
+		kfree_skb(copy);
+		return NULL;
+	}
+	mcp_fix_length(copy);
+	return copy;
+}
+
 /* Puts octets behind the packet, and sets lengths; -ENOMEM or 0. */
 static int mcp_append(struct sk_buff *skb, const u8 *data, unsigned int len)
 {

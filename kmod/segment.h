@@ -11,6 +11,8 @@
 struct sk_buff;
 
 int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift);
+struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
+				 unsigned int payload_len);
 int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
 		       unsigned int len);
 

@@ -8,6 +8,7 @@
 
 #include "session.h"
 #include "socket.h"
+#include "withdraw.h"
 
 static struct kmem_cache *mcp_session_cache;
 /* Bound to CPUs: a session is worked on where its packet came in. */
@@ -153,6 +154,7 @@ void mcp_session_put(struct mcp_session *s)
 		return;
 	kfree(s->payload);
 	kfree(s->reply);
+	mcp_withdraw_free(s);
 	mcp_flow_free(&s->flow[MCP_UP]);
 	mcp_flow_free(&s->flow[MCP_DOWN]);
 	if (s->client)
@@ -166,10 +168,30 @@ void mcp_session_put(struct mcp_session *s)
 }
 
 /**
+ * mcp_session_mark() - may this session be asked to make room?
+ * @s: the session, published
+ * @mark: as what: MCP_MARK_...
+ * @set: true from now on, or not any more
+ *
+ * Context: any but hard interrupt.
+ */
+void mcp_session_mark(struct mcp_session *s, xa_mark_t mark, bool set)
+{
+	xa_lock_bh(&s->mnet->sessions);
+	if (set)
+		__xa_set_mark(&s->mnet->sessions, s->id, mark);
+	else
+		__xa_clear_mark(&s->mnet->sessions, s->id, mark);
+	xa_unlock_bh(&s->mnet->sessions);
+}
+
+/**
  * mcp_session_publish() - let others find the session
  * @s: the session, complete
  * @held: also by its client's SYN
  * @gfp: how to allocate
+ *
+ * A half-open one beyond the limit of them has the oldest make room.
  *
  * Context: any but hard interrupt, as @gfp allows.
  * Return: 0, -EEXIST (another one has this client's SYN), -ENOMEM or -EBUSY.
@@ -193,6 +215,11 @@ int mcp_session_publish(struct mcp_session *s, bool held, gfp_t gfp)
 			return err;
 		}
 	}
+	if (s->half_open) {
+		mcp_session_mark(s, MCP_MARK_HALF_OPEN, true);
+		if (mcp_policy_crowded(mnet))
+			mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, s);
+	}
 	/* Pairs with mcp_session_ready(). */
 	smp_store_release(&s->published, true);
 	return 0;
@@ -213,6 +240,14 @@ bool mcp_session_ready(struct mcp_session *s)
 	return smp_load_acquire(&s->published);
 }
 
+/* It does not count as half-open any more. */
+static void mcp_session_settle(struct mcp_session *s)
+{
+	if (s->half_open)
+		mcp_policy_bound(s->mnet, s->client);
+	s->half_open = false;
+}
+
 /**
  * mcp_session_discard() - free a session that could not be published
  * @s: the session
@@ -221,9 +256,7 @@ bool mcp_session_ready(struct mcp_session *s)
  */
 void mcp_session_discard(struct mcp_session *s)
 {
-	if (s->half_open)
-		mcp_policy_bound(s->mnet, s->client);
-	s->half_open = false;
+	mcp_session_settle(s);
 	mcp_session_put(s);
 }
 
@@ -311,6 +344,56 @@ void mcp_session_signal(struct mcp_session *s, int event)
 {
 	set_bit(event, &s->events);
 	mcp_session_kick(s);
+}
+
+/* The first session of a kind in a range of numbers, but for one. Locked. */
+static struct mcp_session *mcp_session_first(struct mcp_net *mnet, xa_mark_t mark,
+					     unsigned long from, unsigned long to,
+					     const struct mcp_session *but)
+{
+	struct mcp_session *s;
+
+	s = xa_find(&mnet->sessions, &from, to, mark);
+	if (s && s == but)
+		s = xa_find_after(&mnet->sessions, &from, to, mark);
+	return s;
+}
+
+/**
+ * mcp_session_make_room() - have the oldest session of a kind end
+ * @mnet: the namespace
+ * @mark: which kind: MCP_MARK_HALF_OPEN, ...
+ * @but: not this one, for which the room is; or NULL
+ *
+ * Numbers are given out in a circle: the oldest session is the first one from
+ * the next number on. It loses its mark, so that nobody is asked twice, and is
+ * told MCP_SESSION_EVICTED; what it has is free once its worker has run. The
+ * cost does not depend on how many sessions there are: the xarray keeps for each
+ * of its nodes whether there is a mark below.
+ *
+ * Context: any but hard interrupt.
+ * Return: false if there is none.
+ */
+bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
+			   const struct mcp_session *but)
+{
+	struct mcp_session *s;
+
+	xa_lock_bh(&mnet->sessions);
+	s = mcp_session_first(mnet, mark, mnet->next_id, U32_MAX, but);
+	if (!s)
+		s = mcp_session_first(mnet, mark, 0, mnet->next_id, but);
+	if (s) {
+		__xa_clear_mark(&mnet->sessions, s->id, mark);
+		/* Who is in there has its reference for life. */
+		refcount_inc(&s->ref);
+	}
+	xa_unlock_bh(&mnet->sessions);
+	if (!s)
+		return false;
+	mcp_session_signal(s, MCP_SESSION_EVICTED);
+	mcp_session_put(s);
+	return true;
 }
 
 /**
@@ -421,9 +504,10 @@ void mcp_session_arm(struct mcp_session *s)
  */
 void mcp_session_bound(struct mcp_session *s)
 {
-	if (s->half_open)
-		mcp_policy_bound(s->mnet, s->client);
-	s->half_open = false;
+	mcp_session_mark(s, MCP_MARK_HALF_OPEN, false);
+	mcp_session_settle(s);
+	if (s->down.map)
+		mcp_pool_bound(s->mnet, s->down.map);
 }
 
 /**
@@ -454,9 +538,10 @@ void mcp_session_end(struct mcp_session *s)
 		mcp_socket_forget_syn(s->mnet->net, &s->key.mcp, &s->key.client,
 				      s->ifindex);
 	mcp_session_unhash(s);
+	mcp_inbound_settled(s);
 	xa_erase_bh(&s->mnet->sessions, s->id);
 	timer_shutdown_sync(&s->timer);
-	mcp_session_bound(s);
+	mcp_session_settle(s);
 	mcp_session_put(s);
 }
 

@@ -21,6 +21,7 @@
 #include "relay.h"
 #include "tcpopt.h"
 
+struct mcp_withdrawal;
 struct sk_buff;
 struct socket;
 
@@ -35,7 +36,16 @@ enum {
 	MCP_SESSION_CANCELLED,		/* the client took its SYN back */
 	MCP_SESSION_FLUSH,		/* an operator ends it */
 	MCP_SESSION_DOWN,		/* the MCP goes down */
+	MCP_SESSION_EVICTED,		/* it makes room for another one */
 };
+
+/*
+ * Marks of mcp_net.sessions, for mcp_session_make_room(): who can be asked to.
+ * XA_MARK_0 is the xarray's own.
+ */
+#define MCP_MARK_HALF_OPEN	XA_MARK_1
+/* Closed by both ends, or reset: only the memory of it is left. */
+#define MCP_MARK_CLOSING	XA_MARK_2
 
 /**
  * struct mcp_session - one client's connection
@@ -68,16 +78,19 @@ enum {
  * @accepted:	upstream socket on its way from the listener to the worker
  *
  * @isn:	constant; sequence number of the client's SYN
+ * @owed:	what the sides had not taken when that was last looked at
  * @payload:	constant; the SYN's payload: request, then early data. Of a late
  *		request what was read so far
  * @payload_len: its length in octets; constant but for a late request
  * @syn_len:	constant; octets of payload in the SYN
- * @ifindex:	constant; interface of the SYN, or 0 of a late request's
+ * @ifindex:	constant; interface of the SYN; of a late request that of its
+ *		connection, 0 if that cannot be told
  * @tos:	constant; TOS or traffic class of the SYN
  * @late:	constant; the request comes in the stream
+ * @inbound:	it was opened from outside, and is not established yet
  * @mptcp:	constant; the SYN had MP_CAPABLE
- * @echo:	constant; what the SYN/ACK is to carry
- * @echo_len:	constant; octets of it
+ * @echo_len:	constant; octets at the head of @payload that the SYN/ACK is to
+ *		carry: @payload is there while @hashed, and if @withdrawal is
  * @requested:	the request is complete; written under @lock
  * @request:	what it says
  *
@@ -94,6 +107,7 @@ enum {
  * @bound:	upstream and downstream are bound
  * @half_open:	counted as such in policy
  * @gone:	enum mcp_gone: a side that ended in an error
+ * @withdrawal:	the MCP has stepped out: see withdraw.h; once set, for ever
  * @reply:	Convert message for the client, to be freed
  * @flow:	the two directions
  * @hold_until: jiffies; answer or refuse the client; 0: no such deadline
@@ -106,7 +120,6 @@ enum {
  * @drain_until: jiffies; the side that is left has taken nothing of what it is
  *		owed for long enough
  * @look_again: jiffies; nothing will wake us for what we wait for
- * @owed:	what the sides had not taken when that was last looked at
  * @probed:	jiffies; a probe was sent then
  */
 struct mcp_session {
@@ -132,15 +145,16 @@ struct mcp_session {
 	struct socket *accepted;
 
 	u32 isn;
+	u32 owed;
 	u8 *payload;
 	u16 payload_len;
 	u16 syn_len;
 	int ifindex;
 	u8 tos;
 	bool late;
+	bool inbound;
 	bool mptcp;
 	u8 echo_len;
-	u8 echo[MCP_MP_CONVERT_MAX];
 	bool requested;
 	struct mcp_request request;
 
@@ -155,6 +169,7 @@ struct mcp_session {
 	struct socket *upstream;
 	struct wait_queue_entry up_wait;
 	struct mcp_downstream down;
+	struct mcp_withdrawal *withdrawal;
 	u8 *reply;
 	struct mcp_flow flow[2];
 	unsigned long hold_until;
@@ -165,7 +180,6 @@ struct mcp_session {
 	unsigned long idle_until;
 	unsigned long drain_until;
 	unsigned long look_again;
-	u32 owed;
 	unsigned long probed;
 };
 
@@ -189,6 +203,9 @@ void mcp_session_put(struct mcp_session *s);
 void mcp_session_unhash(struct mcp_session *s);
 void mcp_session_kick(struct mcp_session *s);
 void mcp_session_signal(struct mcp_session *s, int event);
+void mcp_session_mark(struct mcp_session *s, xa_mark_t mark, bool set);
+bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
+			   const struct mcp_session *but);
 void mcp_session_wait_on(struct mcp_session *s, struct wait_queue_entry *wait,
 			 wait_queue_func_t wake, struct socket *sock);
 void mcp_session_wait_off(struct wait_queue_entry *wait, struct socket *sock);

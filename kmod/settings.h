@@ -25,6 +25,12 @@ struct mcp_settings {
 	u8 late_request;
 	u8 cookie;			/* enum mcp_cookie_mode */
 	u8 refusal;			/* enum mcp_refusal */
+	u8 relay_mp_capable;
+	u8 mptcp;			/* enum mcp_mptcp_mode */
+	u8 server_leg;			/* enum mcp_server_leg */
+	u8 source;			/* enum mcp_source */
+	u8 filtering;			/* enum mcp_filtering */
+	u8 refresh;			/* enum mcp_refresh */
 	u32 hold_timeout;
 	u32 request_timeout;
 	u32 syn_timeout;
@@ -35,6 +41,8 @@ struct mcp_settings {
 	u32 max_half_open;
 	u32 max_half_open_client;
 	u32 max_ports_client;
+	u32 max_subflows;
+	u32 port_block;
 	u32 session_rate;
 	u32 session_burst;
 	u32 error_rate;

@@ -1,19 +1,89 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/mptcp.h>
 #include <linux/net.h>
 #include <linux/uio.h>
 #include <net/inet_ecn.h>
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/ip.h>
+#include <net/mptcp.h>
 #include <net/tcp.h>
 
 #include "compat.h"
+#include "net.h"
 #include "socket.h"
 
 /* Keepalive segments a silent side may leave unanswered. */
 #define MCP_PROBES	4
+
+/**
+ * mcp_socket_mptcp() - an MPTCP socket that does not hold its namespace
+ * @net: the namespace; the caller has a reference
+ * @family: AF_INET or AF_INET6
+ * @res: the socket
+ *
+ * The locks of an MPTCP socket and of its subflows nest. lockdep tells them
+ * apart because an ordinary MPTCP socket is not the kernel's, but its subflows
+ * are. So this is an ordinary one; connections that it accepts inherit that. Its
+ * subflows get a reference to the namespace each, see mcp_sk_unpin_net().
+ *
+ * Context: process.
+ * Return: 0 or a negative error; -ENOPROTOOPT and -EPROTONOSUPPORT mean that
+ * MPTCP is off.
+ */
+int mcp_socket_mptcp(struct net *net, int family, struct socket **res)
+{
+	int err = __sock_create(net, family, SOCK_STREAM, IPPROTO_MPTCP, res, 0);
+
+	if (err)
+		return err;
+	lock_sock((*res)->sk);
+	mcp_sk_unpin_net((*res)->sk);
+	release_sock((*res)->sk);
+	return 0;
+}
+
+/**
+ * mcp_socket_own() - let the subflows of a connection be known as ours
+ * @sock: MPTCP, not a user's
+ *
+ * MPTCP tells nobody which connection a subflow belongs to that it opens by
+ * itself. But it gives the subflow's inode the owner of the connection's, so that
+ * this shows in /proc; and a group that is none is the owner of no other one.
+ *
+ * Context: process.
+ */
+void mcp_socket_own(struct socket *sock)
+{
+	SOCK_INODE(sock)->i_gid = INVALID_GID;
+}
+
+/**
+ * mcp_socket_unpin() - let a subflow of ours not hold its namespace
+ * @sk: TCP, a full socket that sends its SYN
+ *
+ * Who sends has it locked, but for a SYN that comes back from user space
+ * (NFQUEUE): so two of these exclude each other.
+ *
+ * Context: any but hard interrupt.
+ * Return: true if it is one, and has held its namespace until now.
+ */
+bool mcp_socket_unpin(struct sock *sk)
+{
+	bool unpin;
+
+	if (!sk->sk_kern_sock || !sk->sk_net_refcnt)
+		return false;
+	write_lock_bh(&sk->sk_callback_lock);
+	unpin = sk->sk_net_refcnt && sk->sk_socket &&
+		!gid_valid(SOCK_INODE(sk->sk_socket)->i_gid);
+	if (unpin)
+		mcp_sk_unpin_net(sk);
+	write_unlock_bh(&sk->sk_callback_lock);
+	return unpin;
+}
 
 /**
  * mcp_socket_set_option() - set an integer option
@@ -29,6 +99,20 @@ int mcp_socket_set_option(struct socket *sock, int level, int name, int value)
 {
 	return sock->ops->setsockopt(sock, level, name, KERNEL_SOCKPTR(&value),
 				     sizeof(value));
+}
+
+/**
+ * mcp_socket_set_foreign() - let a socket be bound to an address of others
+ * @sock: TCP or MPTCP, not bound yet
+ *
+ * Context: process; takes the socket's lock.
+ * Return: 0 or a negative error.
+ */
+int mcp_socket_set_foreign(struct socket *sock)
+{
+	return sock->sk->sk_family == AF_INET ?
+		mcp_socket_set_option(sock, SOL_IP, IP_TRANSPARENT, 1) :
+		mcp_socket_set_option(sock, SOL_IPV6, IPV6_TRANSPARENT, 1);
 }
 
 /**
@@ -236,6 +320,27 @@ struct sock *mcp_socket_first(struct socket *sock)
 	return sk;
 }
 
+/**
+ * mcp_socket_kind() - what a connection has become
+ * @sk: TCP or MPTCP, established
+ * @subflows: how many subflows it has, 0 if that has no meaning
+ *
+ * Context: process; takes the socket's lock.
+ */
+enum mcp_upstream_kind mcp_socket_kind(struct sock *sk, u8 *subflows)
+{
+	struct mptcp_info info = { };
+
+	*subflows = 0;
+	if (sk->sk_protocol != IPPROTO_MPTCP)
+		return MCP_UPSTREAM_TCP;
+	mptcp_diag_fill_info((struct mptcp_sock *)sk, &info);
+	if (info.mptcpi_flags & MPTCP_INFO_FLAG_FALLBACK)
+		return MCP_UPSTREAM_FALLBACK;
+	*subflows = min(info.mptcpi_subflows + 1, 255);
+	return MCP_UPSTREAM_MPTCP;
+}
+
 /* MPTCP does not pass IPV6_TCLASS on: at least its first subflow shall have it. */
 static void mcp_set_first_tclass(struct socket *sock, u8 tclass)
 {
@@ -272,9 +377,23 @@ void mcp_socket_set_tos(struct socket *sock, u8 tos)
 		mcp_set_first_tclass(sock, dscp);
 }
 
-/* Keepalive of an MPTCP socket, on its subflows; older kernels have not all of it. */
+static void mcp_probe_tcp(struct sock *sk, int interval)
+{
+	tcp_sock_set_keepintvl(sk, interval);
+	tcp_sock_set_keepcnt(sk, MCP_PROBES);
+	sock_set_keepalive(sk);
+	/* The silence is longer than this: the first one goes out at once. */
+	tcp_sock_set_keepidle(sk, 1);
+}
+
+/*
+ * Keepalive of an MPTCP socket, on its subflows. Older kernels have not all of it:
+ * there at least the first one shall have it.
+ */
 static void mcp_probe_mptcp(struct socket *sock, int on, int interval)
 {
+	struct sock *first;
+
 	if (on) {
 		mcp_socket_set_option(sock, SOL_TCP, TCP_KEEPINTVL, interval);
 		mcp_socket_set_option(sock, SOL_TCP, TCP_KEEPCNT,
@@ -282,6 +401,11 @@ static void mcp_probe_mptcp(struct socket *sock, int on, int interval)
 		mcp_socket_set_option(sock, SOL_TCP, TCP_KEEPIDLE, 1);
 	}
 	mcp_socket_set_option(sock, SOL_SOCKET, SO_KEEPALIVE, on);
+	first = on ? mcp_socket_first(sock) : NULL;
+	if (first) {
+		mcp_probe_tcp(first, interval);
+		sock_put(first);
+	}
 }
 
 /**
@@ -305,11 +429,7 @@ void mcp_socket_probe(struct socket *sock, u32 time_ms)
 		mcp_probe_mptcp(sock, 1, interval);
 		return;
 	}
-	tcp_sock_set_keepintvl(sk, interval);
-	tcp_sock_set_keepcnt(sk, MCP_PROBES);
-	sock_set_keepalive(sk);
-	/* The silence is longer than this: the first one goes out at once. */
-	tcp_sock_set_keepidle(sk, 1);
+	mcp_probe_tcp(sk, interval);
 }
 
 /**

@@ -122,3 +122,22 @@ void mcp_tcpopt_parse(const __u8 *options, size_t len, struct mcp_tcpopt *opt)
 	if (!opt->mp_capable)
 		opt->mp_prefer_proxy = false;
 }
+
+/**
+ * mcp_tcpopt_put_mp_capable - write the MP_CAPABLE of a SYN
+ * @option:	where to; 4 octets
+ * @flags:	its flags, see &struct mcp_tcpopt.mp_flags
+ *
+ * Version 1, without a key (RFC 8684 section 3.1).
+ *
+ * Context: any.
+ * Return: its length.
+ */
+__u8 mcp_tcpopt_put_mp_capable(__u8 *option, __u8 flags)
+{
+	option[0] = MCP_TCPOPT_MPTCP;
+	option[1] = MP_CAPABLE_SYN;
+	option[2] = SUBTYPE_MP_CAPABLE << 4 | MPTCP_VERSION;
+	option[3] = flags;
+	return MP_CAPABLE_SYN;
+}

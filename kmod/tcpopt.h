@@ -9,8 +9,14 @@
 #include "endpoint.h"
 
 #define MCP_TCPOPT_MAX		40	/* octets of options in a TCP header */
+/* RFC 9293 section 3.7.1: of a SYN without the option. */
+#define MCP_DEFAULT_MSS4	536
+#define MCP_DEFAULT_MSS6	1220
 /* Subtype of MP_PREFER_PROXY: private use in RFC 8684. */
 #define MCP_SUBTYPE_PREFER_PROXY 0xF
+
+/* RFC 8684 section 3.1: flag H of MP_CAPABLE, HMAC-SHA256; always set. */
+#define MCP_MP_HMAC_SHA256	0x01
 
 enum mcp_tcpopt_kind {
 	MCP_TCPOPT_EOL = 0,
@@ -70,5 +76,6 @@ struct mcp_tcpopt {
 };
 
 void mcp_tcpopt_parse(const __u8 *options, size_t len, struct mcp_tcpopt *opt);
+__u8 mcp_tcpopt_put_mp_capable(__u8 *option, __u8 flags);
 
 #endif /* MCP_TCPOPT_H */

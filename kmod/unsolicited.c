@@ -54,23 +54,32 @@ static void mcp_stray_free(struct mcp_stray *stray)
 	kfree(stray);
 }
 
-static void mcp_stray_refuse(struct mcp_net *mnet, struct mcp_stray *stray)
+/**
+ * mcp_unsolicited_refuse() - tell whose SYN nobody wants
+ * @mnet: the namespace
+ * @skb: the SYN, as at PRE_ROUTING; stays the caller's
+ * @family: AF_INET or AF_INET6
+ * @ifindex: the interface it came in by
+ *
+ * Context: process.
+ */
+void mcp_unsolicited_refuse(struct mcp_net *mnet, struct sk_buff *skb,
+			    u16 family, int ifindex)
 {
 	struct net_device *dev;
 
 	mcp_count(mnet, MCP_STAT_UNSOLICITED_REFUSED);
 	local_bh_disable();
 	rcu_read_lock();
-	dev = dev_get_by_index_rcu(mnet->net, stray->ifindex);
+	dev = dev_get_by_index_rcu(mnet->net, ifindex);
 	if (dev) {
-		stray->skb->dev = dev;
-		if (stray->tuple.external.family == AF_INET)
-			nf_send_unreach(stray->skb, ICMP_PORT_UNREACH,
+		skb->dev = dev;
+		if (family == AF_INET)
+			nf_send_unreach(skb, ICMP_PORT_UNREACH,
 					NF_INET_PRE_ROUTING);
 #if IS_ENABLED(CONFIG_IPV6)
 		else
-			nf_send_unreach6(mnet->net, stray->skb,
-					 ICMPV6_PORT_UNREACH,
+			nf_send_unreach6(mnet->net, skb, ICMPV6_PORT_UNREACH,
 					 NF_INET_PRE_ROUTING);
 #endif
 	}
@@ -93,7 +102,9 @@ static void mcp_unsolicited_work(struct work_struct *work)
 			break;
 		mcp_stray_unlink(u, stray);
 		spin_unlock_bh(&u->lock);
-		mcp_stray_refuse(mnet, stray);
+		mcp_unsolicited_refuse(mnet, stray->skb,
+				       stray->tuple.external.family,
+				       stray->ifindex);
 		mcp_stray_free(stray);
 		cond_resched();
 	}

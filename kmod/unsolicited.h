@@ -39,6 +39,8 @@ void mcp_unsolicited_init(struct mcp_net *mnet);
 void mcp_unsolicited_flush(struct mcp_net *mnet);
 bool mcp_unsolicited_hold(struct mcp_net *mnet, struct sk_buff *skb,
 			  const struct mcp_tuple *tuple);
+void mcp_unsolicited_refuse(struct mcp_net *mnet, struct sk_buff *skb,
+			    u16 family, int ifindex);
 void mcp_unsolicited_forget(struct mcp_net *mnet,
 			    const struct mcp_tuple *tuple);
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/in.h>
 #include <linux/in6.h>
-#include <linux/mptcp.h>
 #include <linux/net.h>
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
-#include <net/mptcp.h>
 #include <net/tcp.h>
 
 #include "compat.h"
@@ -22,29 +20,6 @@
 #define MCP_ACCEPTS_PER_RUN	64
 
 static const int mcp_families[2] = { AF_INET, AF_INET6 };
-
-static struct lock_class_key mcp_listener_slock_keys[2];
-static struct lock_class_key mcp_listener_keys[2];
-
-/*
- * The locks of an MPTCP socket and of its subflows nest. lockdep tells them
- * apart because an ordinary MPTCP socket is not the kernel's, but its subflows
- * are: so be ordinary, and let accepted connections inherit that. The listener
- * itself, whose lock has its class already, gets one of its own. Not by
- * sock_lock_init_class_and_name(): that would hold the module, which closes the
- * listeners itself when it is removed.
- */
-static void mcp_listener_set_lock_class(struct sock *sk, int family)
-{
-	int i = family == AF_INET6;
-
-	sk->sk_kern_sock = 0;
-	lockdep_set_class_and_name(&sk->sk_lock.slock,
-				   &mcp_listener_slock_keys[i],
-				   "mcp_listener_slock");
-	lockdep_init_map(&sk->sk_lock.dep_map, "mcp_listener",
-			 &mcp_listener_keys[i], 0);
-}
 
 /* The TCP socket behind an MPTCP listener: not reachable but by its port. */
 static struct sock *mcp_tcp_listener(struct net *net, int family, __be16 port)
@@ -78,10 +53,9 @@ static int mcp_listen_on(struct net *net, int family, __be16 port,
 	struct sock *tcp;
 	int err;
 
-	err = sock_create_kern(net, family, SOCK_STREAM, IPPROTO_MPTCP, &sock);
+	err = mcp_socket_mptcp(net, family, &sock);
 	if (err)
 		return err;
-	mcp_listener_set_lock_class(sock->sk, family);
 	mcp_socket_set_option(sock, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (family == AF_INET6) {
 		err = mcp_socket_set_option(sock, SOL_IPV6, IPV6_V6ONLY, 1);
@@ -171,6 +145,7 @@ static void mcp_upstream_accept(struct work_struct *work)
 				break;
 			if (err)
 				continue;
+			mcp_socket_own(sock);
 			if (mcp_socket_name(sock, true, &key.client) ||
 			    mcp_socket_name(sock, false, &key.mcp)) {
 				/* It was reset before we came to it. */
@@ -252,19 +227,41 @@ void mcp_upstream_stop(struct mcp_net *mnet)
 }
 
 /**
- * mcp_upstream_answer() - give the client's SYN to the stack
+ * mcp_upstream_resume() - let a SYN that was kept go on
  * @s: the session
- * @as: the counter for it
+ * @skb: the SYN; taken over
+ * @ifindex: the interface it came in by
+ * @okfn: where it goes behind the INPUT chain
  *
- * The SYN takes the way from the INPUT chain on once more, because connection
- * tracking confirms it at the end of that way; hook.c then takes the payload
- * out. Nothing happens if the SYN was answered before.
+ * It takes the way from that chain's beginning on once more, because connection
+ * tracking confirms it at the end of that way.
  *
- * Context: the worker.
+ * Context: process.
  */
-void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as)
+void mcp_upstream_resume(struct mcp_session *s, struct sk_buff *skb, int ifindex,
+			 int (*okfn)(struct net *net, struct sock *sk,
+				     struct sk_buff *skb))
 {
 	struct net_device *dev;
+
+	local_bh_disable();
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(s->mnet->net, ifindex);
+	if (dev) {
+		skb->dev = dev;
+		NF_HOOK(s->key.client.family == AF_INET ? NFPROTO_IPV4 :
+			NFPROTO_IPV6, NF_INET_LOCAL_IN, s->mnet->net, NULL, skb,
+			dev, NULL, okfn);
+	} else {
+		kfree_skb(skb);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/* The SYN that is held, which is answered from here on; NULL if there is none. */
+static struct sk_buff *mcp_upstream_take_held(struct mcp_session *s)
+{
 	struct sk_buff *skb;
 
 	spin_lock_bh(&s->lock);
@@ -273,28 +270,52 @@ void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as)
 	if (skb)
 		s->answered = true;
 	spin_unlock_bh(&s->lock);
+	return skb;
+}
+
+/**
+ * mcp_upstream_answer() - give the client's SYN to the stack
+ * @s: the session
+ * @as: the counter for it
+ *
+ * hook.c takes the payload out. Nothing happens if the SYN was answered before.
+ *
+ * Context: the worker.
+ */
+void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as)
+{
+	struct sk_buff *skb = mcp_upstream_take_held(s);
+
 	if (!skb)
 		return;
-
 	mcp_count(s->mnet, as);
 	/* To be told an error, a client is not waited for that long. */
 	s->accept_until = mcp_deadline(s->refusal ?
 				       READ_ONCE(s->mnet->settings.request_timeout) :
 				       READ_ONCE(s->mnet->settings.syn_timeout));
+	mcp_upstream_resume(s, skb, s->ifindex, s->okfn);
+}
 
-	local_bh_disable();
-	rcu_read_lock();
-	dev = dev_get_by_index_rcu(s->mnet->net, s->ifindex);
-	if (dev) {
-		skb->dev = dev;
-		NF_HOOK(s->key.client.family == AF_INET ? NFPROTO_IPV4 :
-			NFPROTO_IPV6, NF_INET_LOCAL_IN, s->mnet->net, NULL, skb,
-			dev, NULL, s->okfn);
-	} else {
-		kfree_skb(skb);
-	}
-	rcu_read_unlock();
-	local_bh_enable();
+static int mcp_swallow(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	consume_skb(skb);
+	return 0;
+}
+
+/**
+ * mcp_upstream_swallow() - the client's SYN is answered, but not by the stack
+ * @s: the session
+ *
+ * Connection tracking is to know of it all the same.
+ *
+ * Context: the worker.
+ */
+void mcp_upstream_swallow(struct mcp_session *s)
+{
+	struct sk_buff *skb = mcp_upstream_take_held(s);
+
+	if (skb)
+		mcp_upstream_resume(s, skb, s->ifindex, mcp_swallow);
 }
 
 /**
@@ -378,6 +399,30 @@ bool mcp_upstream_open(struct mcp_session *s)
 }
 
 /**
+ * mcp_upstream_complete() - has the client completed its handshake?
+ * @s: the session; its SYN is answered
+ *
+ * Also if the connection waits for being accepted.
+ *
+ * Context: the worker.
+ */
+bool mcp_upstream_complete(struct mcp_session *s)
+{
+	bool complete;
+	struct sock *sk;
+
+	if (s->upstream)
+		return true;
+	sk = mcp_socket_find(s->mnet->net, &s->key.mcp, &s->key.client,
+			     s->ifindex);
+	if (!sk)
+		return false;
+	complete = sk_fullsock(sk);
+	sock_gen_put(sk);
+	return complete;
+}
+
+/**
  * mcp_upstream_release() - give up the client's connection, if there is one
  * @s: the session
  *
@@ -404,6 +449,8 @@ static void mcp_read_saved_syn(const struct saved_syn *syn,
 	mcp_tcpopt_parse(tcp + sizeof(struct tcphdr),
 			 syn->tcp_hdrlen - sizeof(struct tcphdr), &opt);
 	arr->mptcp |= opt.mp_capable;
+	if (opt.mp_capable)
+		arr->mp_flags = opt.mp_flags;
 	arr->tos = ip[0] >> 4 == 4 ? ip[1] : (ip[0] << 4 | ip[1] >> 4);
 }
 
@@ -425,6 +472,7 @@ void mcp_upstream_arrival(struct socket *sock, struct mcp_arrival *arr)
 
 	memset(arr, 0, sizeof(*arr));
 	arr->mptcp = sock->sk->sk_protocol == IPPROTO_MPTCP;
+	arr->mp_flags = MCP_MP_HMAC_SHA256;
 	if (!sk)
 		return;
 	lock_sock(sk);
@@ -436,8 +484,10 @@ void mcp_upstream_arrival(struct socket *sock, struct mcp_arrival *arr)
 	rcu_read_lock();
 	dev = dev_get_by_index_rcu(sock_net(sk),
 				   READ_ONCE(sk->sk_rx_dst_ifindex));
-	if (dev)
+	if (dev) {
 		strscpy(arr->ifname, dev->name, IFNAMSIZ);
+		arr->ifindex = dev->ifindex;
+	}
 	rcu_read_unlock();
 	sock_put(sk);
 }
@@ -451,8 +501,7 @@ void mcp_upstream_arrival(struct socket *sock, struct mcp_arrival *arr)
  */
 enum mcp_upstream_kind mcp_upstream_kind(struct mcp_session *s, u8 *subflows)
 {
-	enum mcp_upstream_kind kind = MCP_UPSTREAM_TCP;
-	struct mptcp_info info = { };
+	enum mcp_upstream_kind kind;
 	struct sock *sk = NULL;
 
 	*subflows = 0;
@@ -464,14 +513,7 @@ enum mcp_upstream_kind mcp_upstream_kind(struct mcp_session *s, u8 *subflows)
 	spin_unlock_bh(&s->lock);
 	if (!sk)
 		return MCP_UPSTREAM_PENDING;
-	if (sk->sk_protocol == IPPROTO_MPTCP) {
-		mptcp_diag_fill_info((struct mptcp_sock *)sk, &info);
-		kind = MCP_UPSTREAM_FALLBACK;
-		if (!(info.mptcpi_flags & MPTCP_INFO_FLAG_FALLBACK)) {
-			kind = MCP_UPSTREAM_MPTCP;
-			*subflows = min(info.mptcpi_subflows + 1, 255);
-		}
-	}
+	kind = mcp_socket_kind(sk, subflows);
 	sock_put(sk);
 	return kind;
 }

@@ -35,13 +35,17 @@ struct mcp_upstream {
 /**
  * struct mcp_arrival - how a connection came
  * @ifname:	the interface it came in by; "" if that cannot be told
+ * @ifindex:	its index, or 0
  * @tos:	TOS or traffic class of its SYN
  * @mptcp:	its SYN had MP_CAPABLE
+ * @mp_flags:	the flags in it, as far as that can be told
  */
 struct mcp_arrival {
 	char ifname[IFNAMSIZ];
+	int ifindex;
 	u8 tos;
 	bool mptcp;
+	u8 mp_flags;
 };
 
 void mcp_upstream_init(struct mcp_net *mnet);
@@ -49,8 +53,13 @@ int mcp_upstream_listen(struct mcp_net *mnet);
 void mcp_upstream_stop(struct mcp_net *mnet);
 
 void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as);
+void mcp_upstream_resume(struct mcp_session *s, struct sk_buff *skb, int ifindex,
+			 int (*okfn)(struct net *net, struct sock *sk,
+				     struct sk_buff *skb));
+void mcp_upstream_swallow(struct mcp_session *s);
 void mcp_upstream_refuse(struct mcp_session *s, bool reset);
 bool mcp_upstream_open(struct mcp_session *s);
+bool mcp_upstream_complete(struct mcp_session *s);
 void mcp_upstream_release(struct mcp_session *s);
 void mcp_upstream_arrival(struct socket *sock, struct mcp_arrival *arr);
 enum mcp_upstream_kind mcp_upstream_kind(struct mcp_session *s, u8 *subflows);

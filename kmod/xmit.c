@@ -135,7 +135,8 @@ static __sum16 mcp_xmit_sum(const struct mcp_segment *seg, unsigned int len,
 int mcp_xmit(struct net *net, const struct mcp_segment *seg,
 	     struct dst_entry *dst)
 {
-	unsigned int len = sizeof(struct tcphdr) + seg->options_len;
+	unsigned int head = sizeof(struct tcphdr) + seg->options_len;
+	unsigned int len = head + seg->payload_len;
 	struct tcphdr *th;
 	struct sk_buff *skb;
 	int err;
@@ -151,7 +152,7 @@ int mcp_xmit(struct net *net, const struct mcp_segment *seg,
 	th->source = seg->src.port;
 	th->dest = seg->dst.port;
 	th->seq = htonl(seg->seq);
-	th->doff = len / 4;
+	th->doff = head / 4;
 	th->syn = !!(seg->flags & MCP_SEG_SYN);
 	th->rst = !!(seg->flags & MCP_SEG_RST);
 	th->ack = !!(seg->flags & MCP_SEG_ACK);
@@ -159,6 +160,7 @@ int mcp_xmit(struct net *net, const struct mcp_segment *seg,
 		th->ack_seq = htonl(seg->ack);
 	th->window = htons(seg->window);
 	memcpy(th + 1, seg->options, seg->options_len);
+	memcpy((u8 *)th + head, seg->payload, seg->payload_len);
 	th->check = mcp_xmit_sum(seg, len, csum_partial(th, len, 0));
 	skb_reset_transport_header(skb);
 	skb->ip_summed = CHECKSUM_NONE;

@@ -13,7 +13,7 @@ struct dst_entry;
 struct net;
 
 /**
- * struct mcp_segment - a segment without payload
+ * struct mcp_segment - a segment without payload, or nearly
  * @src:	its source
  * @dst:	its destination, of the same family
  * @seq:	sequence number
@@ -23,6 +23,8 @@ struct net;
  * @tos:	TOS or traffic class
  * @options_len: octets of @options, a multiple of 4
  * @options:	TCP options
+ * @payload_len: octets of @payload
+ * @payload:	of a SYN/ACK: the echo
  */
 struct mcp_segment {
 	struct mcp_endpoint src;
@@ -34,6 +36,8 @@ struct mcp_segment {
 	u16 window;
 	u8 options_len;
 	u8 options[40];
+	u8 payload_len;
+	const u8 *payload;
 };
 
 enum {

@@ -115,8 +115,8 @@ static void mcp_acl_prefixes(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 129), "e"));
 
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, ""), 0);
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, ""), -EEXIST);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, "", NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, "", NULL, 0), -EEXIST);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 128), "e"));
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 255), "e"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 127), "e"));
@@ -124,7 +124,7 @@ static void mcp_acl_prefixes(struct kunit *test)
 
 	/* The same octets in the other family are another address. */
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, net6, "e"));
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net6, 64, ""), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net6, 64, "", NULL, 0), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip6(1, 0, 9), "e"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip6(1, 1, 9), "e"));
 
@@ -142,10 +142,10 @@ static void mcp_acl_everybody_and_one(struct kunit *test)
 	struct mcp_endpoint any = mcp_test_ip4(0, 0, 0, 0);
 	struct mcp_endpoint one = mcp_test_ip4(192, 0, 2, 1);
 
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &one, 32, ""), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &one, 32, "", NULL, 0), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, one, "e"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip4(192, 0, 2, 0), "e"));
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &any, 0, ""), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &any, 0, "", NULL, 0), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip4(203, 0, 113, 7), "e"));
 }
 
@@ -156,12 +156,12 @@ static void mcp_acl_interfaces(struct kunit *test)
 	struct mcp_endpoint net = mcp_test_ip4(10, 0, 0, 0);
 	struct mcp_endpoint client = mcp_test_ip4(10, 3, 2, 1);
 
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, "lan0"), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, "lan0", NULL, 0), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, client, "lan0"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, client, "lan"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, client, "lan01"));
 	/* With and without an interface are two entries. */
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, ""), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, "", NULL, 0), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, client, "wan0"));
 	KUNIT_EXPECT_EQ(test, mcp_acl_del(policy, &net, 8, ""), 0);
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, client, "wan0"));
@@ -179,6 +179,8 @@ static void mcp_admit_limits(struct kunit *test)
 	struct mcp_endpoint a = mcp_test_ip4(10, 0, 0, 1);
 	struct mcp_endpoint b = mcp_test_ip4(10, 0, 0, 2);
 	struct mcp_admission first, second, other, refused;
+	struct mcp_admission beyond[17];
+	int i;
 
 	mnet->settings.max_half_open = 3;
 	mnet->settings.max_half_open_client = 2;
@@ -196,9 +198,17 @@ static void mcp_admit_limits(struct kunit *test)
 
 	other = mcp_policy_admit(mnet, &b);
 	KUNIT_ASSERT_NOT_NULL(test, other.client);
-	refused = mcp_policy_admit(mnet, &b);
-	KUNIT_EXPECT_NULL(test, refused.client);
-	KUNIT_EXPECT_EQ(test, refused.reason, MCP_STAT_REFUSED_HALF_OPEN);
+	KUNIT_EXPECT_FALSE(test, mcp_policy_crowded(mnet));
+	/* Beyond the limit, some wait for others to make room. */
+	for (i = 0; i < 17; i++) {
+		b = mcp_test_ip4(10, 0, 1, i);
+		beyond[i] = mcp_policy_admit(mnet, &b);
+		KUNIT_EXPECT_EQ(test, !beyond[i].client, i == 16);
+		KUNIT_EXPECT_TRUE(test, mcp_policy_crowded(mnet));
+	}
+	KUNIT_EXPECT_EQ(test, beyond[16].reason, MCP_STAT_REFUSED_HALF_OPEN);
+	for (i = 0; i < 16; i++)
+		mcp_end_half_open(mnet, beyond[i].client);
 
 	/* Bound sessions are not half-open, and a refusal takes nothing. */
 	mcp_policy_bound(mnet, first.client);
@@ -272,6 +282,59 @@ static void mcp_admit_max_sessions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, adm.reason, MCP_STAT_REFUSED_MAX_SESSIONS);
 }
 
+static void mcp_admit_what_sessions_leave(struct kunit *test)
+{
+	struct mcp_net *mnet = test->priv;
+
+	mnet->settings.max_half_open = 1000;
+	mnet->settings.max_sessions = 800;
+	atomic_set(&mnet->session_count, 160 + 600);
+	atomic_set(&mnet->half_open, 600);
+	KUNIT_EXPECT_FALSE(test, mcp_policy_crowded(mnet));
+	atomic_set(&mnet->session_count, 161 + 601);
+	atomic_set(&mnet->half_open, 601);
+	KUNIT_EXPECT_TRUE(test, mcp_policy_crowded(mnet));
+	atomic_set(&mnet->session_count, 1000);
+	atomic_set(&mnet->half_open, 0);
+	KUNIT_EXPECT_FALSE(test, mcp_policy_crowded(mnet));
+	atomic_set(&mnet->session_count, 0);
+}
+
+static bool mcp_test_comes_and_goes(struct mcp_net *mnet, u32 client)
+{
+	struct mcp_endpoint a = mcp_test_ip4(11, client >> 16, client >> 8, client);
+	struct mcp_admission adm = mcp_policy_admit(mnet, &a);
+
+	if (adm.client)
+		mcp_end_half_open(mnet, adm.client);
+	return adm.client;
+}
+
+static void mcp_many_clients_are_forgotten(struct kunit *test)
+{
+	struct mcp_net *mnet = test->priv;
+	struct mcp_endpoint a = mcp_test_ip4(10, 0, 0, 1);
+	struct mcp_admission has, adm;
+	unsigned long end = 0;
+	u32 i;
+
+	has = mcp_policy_admit(mnet, &a);
+	KUNIT_ASSERT_NOT_NULL(test, has.client);
+	for (i = 0; i < MCP_MAX_CLIENTS + 1000; i++)
+		while (!mcp_test_comes_and_goes(mnet, i)) {
+			/* Not as long as each is remembered otherwise. */
+			end = end ?: jiffies + 2 * HZ;
+			KUNIT_ASSERT_TRUE(test, time_before(jiffies, end));
+			schedule_timeout_uninterruptible(1);
+		}
+	KUNIT_EXPECT_LT(test, atomic_read(&mnet->policy.client_count), MCP_MAX_CLIENTS);
+	/* Who has a session was not forgotten. */
+	adm = mcp_policy_admit(mnet, &a);
+	KUNIT_EXPECT_PTR_EQ(test, adm.client, has.client);
+	mcp_end_half_open(mnet, adm.client);
+	mcp_end_half_open(mnet, has.client);
+}
+
 static void mcp_replies_are_limited(struct kunit *test)
 {
 	struct mcp_net *mnet = test->priv;
@@ -318,6 +381,8 @@ static struct kunit_case mcp_policy_cases[] = {
 	KUNIT_CASE(mcp_admit_rate),
 	KUNIT_CASE(mcp_admit_ip6_by_64),
 	KUNIT_CASE(mcp_admit_max_sessions),
+	KUNIT_CASE(mcp_admit_what_sessions_leave),
+	KUNIT_CASE(mcp_many_clients_are_forgotten),
 	KUNIT_CASE(mcp_replies_are_limited),
 	KUNIT_CASE(mcp_forbidden_destinations),
 	{}

@@ -118,6 +118,41 @@ static void mcp_pool_exhausted(struct kunit *test)
 		mcp_pool_unmap(&t->mnet, map[i]);
 }
 
+static void mcp_pool_crowded_by_half_open(struct kunit *test)
+{
+	struct mcp_endpoint addr = mcp_test_external(1);
+	struct mcp_pool_test *t = test->priv;
+	struct mcp_pool *pool = &t->mnet.pool;
+	struct mcp_mapping *map[32];
+	enum mcp_stat reason;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, mcp_pool_add(pool, &addr, 32, 5000, 5031), 0);
+	KUNIT_EXPECT_FALSE(test, mcp_pool_crowded(pool, &addr, false));
+	/* 30 of 32 ports leave a sixteenth. */
+	for (i = 0; i < 32; i++) {
+		map[i] = mcp_test_map(t, i % 3, 1000 + i, false, &reason);
+		KUNIT_ASSERT_NOT_NULL(test, map[i]);
+		KUNIT_EXPECT_EQ(test, mcp_pool_crowded(pool, &addr, true), i >= 29);
+	}
+	/* Where bound sessions have the ports, nobody crowds but for the last one. */
+	for (i = 0; i < 28; i++)
+		mcp_pool_bound(&t->mnet, map[i]);
+	mcp_pool_bound(&t->mnet, map[0]);
+	KUNIT_EXPECT_TRUE(test, mcp_pool_crowded(pool, &addr, true));
+	mcp_pool_unmap(&t->mnet, map[31]);
+	KUNIT_EXPECT_FALSE(test, mcp_pool_crowded(pool, &addr, false));
+	map[31] = mcp_test_map(t, 1, 1031, false, &reason);
+	for (i = 28; i < 32; i++) {
+		KUNIT_EXPECT_TRUE(test, mcp_pool_crowded(pool, &addr, false));
+		KUNIT_EXPECT_EQ(test, mcp_pool_crowded(pool, &addr, true), i < 31);
+		mcp_pool_bound(&t->mnet, map[i]);
+	}
+	KUNIT_EXPECT_FALSE(test, mcp_pool_crowded(pool, &addr, false));
+	for (i = 0; i < 32; i++)
+		mcp_pool_unmap(&t->mnet, map[i]);
+}
+
 static void mcp_pool_limit_of_a_client(struct kunit *test)
 {
 	struct mcp_pool_test *t = test->priv;
@@ -254,6 +289,7 @@ static void mcp_pool_constant_cost(struct kunit *test)
 static struct kunit_case mcp_pool_cases[] = {
 	KUNIT_CASE(mcp_pool_endpoint_independent),
 	KUNIT_CASE(mcp_pool_exhausted),
+	KUNIT_CASE(mcp_pool_crowded_by_half_open),
 	KUNIT_CASE(mcp_pool_limit_of_a_client),
 	KUNIT_CASE(mcp_pool_paired),
 	KUNIT_CASE(mcp_pool_two_addresses),

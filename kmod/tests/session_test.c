@@ -145,6 +145,85 @@ static void mcp_session_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&mnet->half_open), 0);
 }
 
+static bool mcp_test_evicted(const struct mcp_session *s)
+{
+	return test_bit(MCP_SESSION_EVICTED, &s->events);
+}
+
+static void mcp_session_oldest_makes_room(struct kunit *test)
+{
+	struct mcp_net *mnet = test->priv;
+	struct mcp_session *s[6];
+	int i;
+
+	/* Numbers begin anew among them. */
+	mnet->next_id = U32_MAX - 1;
+	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+	for (i = 0; i < 6; i++) {
+		s[i] = mcp_test_session(test, i + 1);
+		KUNIT_ASSERT_EQ(test, mcp_session_publish(s[i], i % 2, GFP_KERNEL), 0);
+	}
+	KUNIT_ASSERT_GT(test, s[0]->id, s[5]->id);
+	/* Neither who is bound makes room nor who has ended. */
+	mcp_session_bound(s[1]);
+	mcp_session_signal(s[3], MCP_SESSION_DOWN);
+	flush_work(&s[3]->work);
+	for (i = 0; i < 6; i++) {
+		if (i == 1 || i == 3)
+			continue;
+		KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[i]));
+		KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+		KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[i]));
+	}
+	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[1]));
+}
+
+static void mcp_session_makes_no_room_for_itself(struct kunit *test)
+{
+	struct mcp_net *mnet = test->priv;
+	struct mcp_session *s[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		s[i] = mcp_test_session(test, i + 1);
+		KUNIT_ASSERT_EQ(test, mcp_session_publish(s[i], true, GFP_KERNEL), 0);
+	}
+	KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, s[0]));
+	KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[1]));
+	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, s[0]));
+	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[0]));
+	KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+	KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[0]));
+}
+
+static void mcp_session_one_for_one(struct kunit *test)
+{
+	struct mcp_net *mnet = test->priv;
+	struct mcp_session *s[5];
+	struct mcp_session_key key;
+	int i;
+
+	mnet->settings.max_half_open = 3;
+	for (i = 0; i < 5; i++) {
+		s[i] = mcp_test_session(test, i + 1);
+		KUNIT_ASSERT_EQ(test, mcp_session_publish(s[i], true, GFP_KERNEL), 0);
+	}
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, mcp_test_evicted(s[i]), i < 2);
+
+	/* Who only tells an error takes nobody's place, and keeps his own. */
+	mcp_test_key(&key, 6);
+	s[0] = mcp_session_new(mnet, &key, NULL, mcp_test_work, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s[0]);
+	KUNIT_ASSERT_EQ(test, mcp_session_publish(s[0], true, GFP_KERNEL), 0);
+	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[2]));
+	while (mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL))
+		;
+	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[0]));
+	KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[4]));
+}
+
 static void mcp_session_outlives_its_end(struct kunit *test)
 {
 	struct mcp_net *mnet = test->priv;
@@ -247,6 +326,9 @@ static struct kunit_case mcp_session_cases[] = {
 	KUNIT_CASE(mcp_session_is_found_by_its_syn),
 	KUNIT_CASE(mcp_session_second_of_one_syn),
 	KUNIT_CASE(mcp_session_walk),
+	KUNIT_CASE(mcp_session_oldest_makes_room),
+	KUNIT_CASE(mcp_session_makes_no_room_for_itself),
+	KUNIT_CASE(mcp_session_one_for_one),
 	KUNIT_CASE(mcp_session_outlives_its_end),
 	KUNIT_CASE(mcp_session_timer_is_the_earliest),
 	KUNIT_CASE(mcp_session_follows_behave),

@@ -15,6 +15,8 @@ extern struct kunit_suite mcp_behave_suite;
 extern struct kunit_suite mcp_cookie_suite;
 extern struct kunit_suite mcp_policy_suite;
 extern struct kunit_suite mcp_pool_suite;
+extern struct kunit_suite mcp_plain_server_suite;
+extern struct kunit_suite mcp_block_suite;
 extern struct kunit_suite mcp_session_suite;
 
 #endif /* MCP_TESTS_SUITES_H */

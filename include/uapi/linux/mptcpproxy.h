@@ -4,14 +4,14 @@
  *
  * Everything is per network namespace: a request acts on the namespace of the
  * socket that carries it. Commands that change something, and those that show
- * clients or addresses (ACL_GET, POOL_GET, SESSION_GET, the multicast group), need
+ * clients or addresses (ACL_GET, POOL_GET, SESSION_GET, the multicast groups), need
  * CAP_NET_ADMIN in the user namespace that owns the network namespace.
  *
  *   MCP_CMD_UP	          SETTINGS...			start the MCP; -EEXIST if up
  *   MCP_CMD_SET          SETTINGS... but PORT		change settings; -ENOENT if down
  *   MCP_CMD_SHOW         -				reply: UP, VERSION, SETTINGS
  *   MCP_CMD_DOWN         -				end every session, stop
- *   MCP_CMD_ACL_ADD      ACL { FAMILY, ADDR, PREFIXLEN [, IFNAME] }
+ *   MCP_CMD_ACL_ADD      ACL { FAMILY, ADDR, PREFIXLEN [, IFNAME] [, ORIGIN] }
  *   MCP_CMD_ACL_DEL      ACL { FAMILY, ADDR, PREFIXLEN [, IFNAME] }
  *   MCP_CMD_ACL_FLUSH    -
  *   MCP_CMD_ACL_GET      dump				each: ACL { ..., HITS }
@@ -19,11 +19,16 @@
  *   MCP_CMD_SESSION_COUNT -				reply: COUNT { ... }
  *   MCP_CMD_SESSION_FLUSH [SESSION_ID]			reset all sessions, or one
  *   MCP_CMD_STATS_GET    dump				each: STAT { NAME, VALUE }
- *   MCP_CMD_SESSION_EVENT multicast "session"		EVENT, SESSION { ... }
+ *   MCP_CMD_SESSION_EVENT multicast "session"		EVENT, TIME, SESSION { ... }
  *   MCP_CMD_POOL_ADD     POOL { FAMILY, ADDR, PREFIXLEN [, FIRST, LAST] }
  *   MCP_CMD_POOL_DEL     POOL { FAMILY, ADDR, PREFIXLEN }
  *   MCP_CMD_POOL_FLUSH   -
  *   MCP_CMD_POOL_GET     dump				each: POOL { ..., USED }
+ *   MCP_CMD_MAPPING_EVENT multicast "mapping"		EVENT, TIME, MAPPING { ... }
+ *
+ * MAPPING_EVENT tells which client got or gave back which external ports, and no
+ * destination (RFC 6888 section 4, REQ-12). The end of a port is told before
+ * another client can have it. Who gets ENOBUFS has missed something.
  *
  * ACL and pool exist whether the MCP is up or not, and outlive MCP_CMD_DOWN.
  *
@@ -36,6 +41,7 @@
 #define MCP_GENL_NAME		"mptcpproxy"
 #define MCP_GENL_VERSION	1
 #define MCP_GENL_MCGRP_SESSION	"session"
+#define MCP_GENL_MCGRP_MAPPING	"mapping"
 
 #define MCP_DEFAULT_PORT	5124
 
@@ -58,6 +64,7 @@ enum mcp_cmd {
 	MCP_CMD_POOL_DEL,
 	MCP_CMD_POOL_FLUSH,
 	MCP_CMD_POOL_GET,
+	MCP_CMD_MAPPING_EVENT,
 	__MCP_CMD_MAX,
 };
 
@@ -77,6 +84,8 @@ enum mcp_attr {
 	MCP_A_EVENT,			/* u8: enum mcp_event */
 	MCP_A_PAD,
 	MCP_A_POOL,			/* nest: enum mcp_pool_attr */
+	MCP_A_MAPPING,			/* nest: enum mcp_mapping_attr */
+	MCP_A_TIME,			/* u64 ns: since 1970, when it happened */
 	__MCP_A_MAX,
 };
 
@@ -107,6 +116,16 @@ enum mcp_setting_attr {
 	MCP_S_SESSION_BURST,		/* u32: 1 to 1000000, default 2000 */
 	MCP_S_ERROR_RATE,		/* u32 a second, client; default 10; 0: none */
 	MCP_S_MAX_PORTS_CLIENT,		/* u32: 1 to 16777216, default 2048 */
+	MCP_S_RELAY_MP_CAPABLE,		/* u8 bool: default 1 */
+	MCP_S_MPTCP,			/* u8: enum mcp_mptcp_mode, default maintain */
+	MCP_S_SERVER_LEG,		/* u8: enum mcp_server_leg, default tcp */
+	MCP_S_SOURCE,			/* u8: enum mcp_source, default share */
+	MCP_S_FILTERING,		/* u8: enum mcp_filtering, default independent */
+	MCP_S_REFRESH,			/* u8: enum mcp_refresh, default any */
+	MCP_S_MAX_SUBFLOWS,		/* u32: 1 to 64, default 8 */
+	MCP_S_PORT_BLOCK,		/* u32, at most 4096; default 0: no blocks. Else
+					 * a power of two, at least 64
+					 */
 	__MCP_S_MAX,
 };
 
@@ -118,6 +137,16 @@ enum mcp_hold_expiry { MCP_HOLD_EXPIRY_EARLY, MCP_HOLD_EXPIRY_REFUSE };
 enum mcp_cookie_mode { MCP_COOKIE_OFF, MCP_COOKIE_REQUIRED };
 /* What a client that policy refuses sees: a reset (or Error TLV), or nothing. */
 enum mcp_refusal { MCP_REFUSAL_RESET, MCP_REFUSAL_SILENT };
+/* A server that speaks MPTCP too: stay in the path, or only translate. */
+enum mcp_mptcp_mode { MCP_MPTCP_MAINTAIN, MCP_MPTCP_WITHDRAW };
+/* How servers are dialled: as a NAT does, or by an MPTCP socket. */
+enum mcp_server_leg { MCP_SERVER_LEG_TCP, MCP_SERVER_LEG_MPTCP };
+/* What servers see: an address that clients share, or the client's own. */
+enum mcp_source { MCP_SOURCE_SHARE, MCP_SOURCE_PRESERVE };
+/* From whom a client's external endpoint takes connections (RFC 5382 REQ-3). */
+enum mcp_filtering { MCP_FILTERING_INDEPENDENT, MCP_FILTERING_ADDRESS };
+/* Whose packets restart the idle timer of a translated session (RFC 7857 7). */
+enum mcp_refresh { MCP_REFRESH_ANY, MCP_REFRESH_OUTBOUND };
 
 /* MCP_A_ACL */
 enum mcp_acl_attr {
@@ -128,10 +157,25 @@ enum mcp_acl_attr {
 	MCP_ACL_A_IFNAME,		/* string: ingress interface; absent: any */
 	MCP_ACL_A_HITS,			/* u64: SYNs let in by this entry */
 	MCP_ACL_A_PAD,
+	MCP_ACL_A_ORIGIN,		/* nest: enum mcp_prefix_attr; absent: none */
 	__MCP_ACL_A_MAX,
 };
 
 #define MCP_ACL_A_MAX (__MCP_ACL_A_MAX - 1)
+
+/*
+ * MCP_ACL_A_ORIGIN: whom clients may name as the originator of a connection
+ * (MP_CONVERT, D = 1), when the source is preserved.
+ */
+enum mcp_prefix_attr {
+	MCP_PREFIX_A_UNSPEC,
+	MCP_PREFIX_A_FAMILY,		/* u16: AF_INET or AF_INET6 */
+	MCP_PREFIX_A_ADDR,		/* 4 or 16 octets; host bits zero */
+	MCP_PREFIX_A_PREFIXLEN,		/* u8 */
+	__MCP_PREFIX_A_MAX,
+};
+
+#define MCP_PREFIX_A_MAX (__MCP_PREFIX_A_MAX - 1)
 
 /* MCP_A_POOL: external addresses */
 enum mcp_pool_attr {
@@ -147,6 +191,19 @@ enum mcp_pool_attr {
 };
 
 #define MCP_POOL_A_MAX (__MCP_POOL_A_MAX - 1)
+
+/* MCP_A_MAPPING: an external port of a client endpoint, or a block of a client */
+enum mcp_mapping_attr {
+	MCP_MAPPING_A_UNSPEC,
+	MCP_MAPPING_A_CLIENT,		/* nest: enum mcp_endpoint_attr; of a block
+					 * without port, and of IPv6 the /64
+					 */
+	MCP_MAPPING_A_EXTERNAL,		/* nest: enum mcp_endpoint_attr; the first port */
+	MCP_MAPPING_A_LAST,		/* u16: the last port */
+	__MCP_MAPPING_A_MAX,
+};
+
+#define MCP_MAPPING_A_MAX (__MCP_MAPPING_A_MAX - 1)
 
 /* MCP_A_SESSION */
 enum mcp_session_attr {
@@ -165,6 +222,7 @@ enum mcp_session_attr {
 	MCP_SESSION_A_BYTES_DOWN,	/* u64: server to client */
 	MCP_SESSION_A_END,		/* u8: enum mcp_end; only in EVENT_END */
 	MCP_SESSION_A_PAD,
+	MCP_SESSION_A_DOWNSTREAM,	/* u8: enum mcp_upstream_kind, of the server's side */
 	__MCP_SESSION_A_MAX,
 };
 
@@ -174,7 +232,7 @@ enum mcp_endpoint_attr {
 	MCP_ENDPOINT_A_UNSPEC,
 	MCP_ENDPOINT_A_FAMILY,		/* u16: AF_INET or AF_INET6 */
 	MCP_ENDPOINT_A_ADDR,		/* 4 or 16 octets */
-	MCP_ENDPOINT_A_PORT,		/* be16 */
+	MCP_ENDPOINT_A_PORT,		/* be16; absent: all of them */
 	__MCP_ENDPOINT_A_MAX,
 };
 
@@ -200,10 +258,11 @@ enum mcp_codec {
 };
 
 enum mcp_upstream_kind {
-	MCP_UPSTREAM_PENDING,		/* the client's SYN is not answered yet */
+	MCP_UPSTREAM_PENDING,		/* the SYN is not answered yet */
 	MCP_UPSTREAM_MPTCP,
 	MCP_UPSTREAM_FALLBACK,		/* began as MPTCP, fell back to TCP */
 	MCP_UPSTREAM_TCP,
+	MCP_UPSTREAM_TRANSLATED,	/* client and server speak MPTCP with each other */
 };
 
 /* Why a session ended. */
@@ -223,13 +282,14 @@ enum mcp_end {
 	MCP_END_FLUSHED,
 	MCP_END_DOWN,			/* MCP_CMD_DOWN, namespace or module gone */
 	MCP_END_NO_RESOURCES,
+	MCP_END_EVICTED,		/* half-open, and made room for a newer one */
 	__MCP_END_COUNT,
 };
 
 enum mcp_event {
-	MCP_EVENT_NEW,			/* a request was taken, the server is dialled */
+	MCP_EVENT_NEW,			/* a server is about to be dialled; ports are taken */
 	MCP_EVENT_BOUND,		/* upstream and downstream are bound */
-	MCP_EVENT_END,
+	MCP_EVENT_END,			/* a session is over; ports are free again */
 };
 
 /* MCP_A_COUNT */

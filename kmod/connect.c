@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/in.h>
+#include <linux/net.h>
+#include <linux/skbuff.h>
+#include <net/dsfield.h>
+#include <net/inet_ecn.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+
+#include "connect.h"
+#include "nat.h"
+#include "session.h"
+#include "socket.h"
+
+/*
+ * An MPTCP socket of the kernel dials, without waiting; its own state tells the
+ * outcome. Packets find the session in mcp_net.dials as if nat.c had dialled: what
+ * the server's SYN/ACK says, and the codes of ICMP errors, no socket would tell.
+ *
+ * The TCP socket that does the work is MPTCP's own. The one moment at which it can
+ * be reached is when its SYN goes out, see mcp_connect_syn().
+ */
+
+/* Bound to the external endpoint, which other sockets may have as well. */
+static int mcp_connect_bind(struct mcp_session *s, struct socket *sock)
+{
+	const struct mcp_endpoint *external = &s->down.tuple.external;
+	struct sockaddr_storage addr;
+	int len, err;
+
+	/* Also for what is left of earlier connections of that port. */
+	err = mcp_socket_set_option(sock, SOL_SOCKET, SO_REUSEADDR, 1) ?:
+		(mcp_downstream_foreign(s) ? mcp_socket_set_foreign(sock) : 0);
+	if (err)
+		return err;
+	len = mcp_socket_address(external, &addr);
+	return kernel_bind(sock, (struct sockaddr *)&addr, len);
+}
+
+static int mcp_connect_by(struct mcp_session *s, struct socket *sock)
+{
+	struct sockaddr_storage addr;
+	int len, err;
+
+	mcp_socket_own(sock);
+	mcp_socket_set_tos(sock, s->tos);
+	mcp_socket_set_option(sock, SOL_TCP, TCP_NODELAY, 1);
+	err = mcp_connect_bind(s, sock);
+	if (err)
+		return err;
+	mcp_downstream_attach(s, sock);
+	len = mcp_socket_address(&s->down.tuple.server, &addr);
+	err = kernel_connect(sock, (struct sockaddr *)&addr, len, O_NONBLOCK);
+	if (!err || err == -EINPROGRESS)
+		return 0;
+	mcp_downstream_detach(s);
+	return err;
+}
+
+/**
+ * mcp_connect() - dial by an MPTCP socket
+ * @s: the session; down.tuple is complete, down.by_socket set
+ *
+ * Context: the worker.
+ * Return: 0: it dials. -EEXIST: from this endpoint, that server cannot be dialled
+ * now. Another error: see mcp_connect_failure().
+ */
+int mcp_connect(struct mcp_session *s)
+{
+	/* MPTCP's own socket takes a reference: of a namespace that has one left. */
+	struct net *net = maybe_get_net(s->mnet->net);
+	struct socket *sock;
+	int err;
+
+	if (!net)
+		return -ENETDOWN;
+	err = mcp_nat_open(s);
+	if (err)
+		goto put_net;
+	err = mcp_socket_mptcp(net, s->down.tuple.server.family, &sock);
+	if (err)
+		goto close;
+	err = mcp_connect_by(s, sock);
+	if (!err)
+		goto put_net;
+	mcp_socket_release(sock);
+close:
+	mcp_nat_close(s, false);
+	if (err == -EADDRINUSE || err == -EADDRNOTAVAIL)
+		err = -EEXIST;
+put_net:
+	put_net(net);
+	return err;
+}
+
+/**
+ * mcp_connect_failure() - what an error of a socket that dials means
+ * @err: the error, negative
+ *
+ * Context: any.
+ */
+enum mcp_outcome mcp_connect_failure(int err)
+{
+	switch (err) {
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -ENETDOWN:
+	case -EACCES:
+	case -EPERM:
+	case -EINVAL:
+		return MCP_OUTCOME_NO_ROUTE;
+	case -ETIMEDOUT:
+		return MCP_OUTCOME_TIMED_OUT;
+	case -ECONNREFUSED:
+		return MCP_OUTCOME_REFUSED;
+	default:
+		return MCP_OUTCOME_NO_RESOURCES;
+	}
+}
+
+/**
+ * mcp_connect_outcome() - what has come of the dial so far
+ * @s: the session, whose socket dials
+ *
+ * Context: the worker.
+ */
+enum mcp_outcome mcp_connect_outcome(struct mcp_session *s)
+{
+	struct mcp_downstream *d = &s->down;
+	struct sock *sk = d->sock->sk;
+	int state, err;
+	u8 heard;
+
+	state = inet_sk_state_load(sk);
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) {
+		spin_lock_bh(&s->lock);
+		heard = d->heard;
+		spin_unlock_bh(&s->lock);
+		return heard;
+	}
+	if (state != TCP_CLOSE)
+		return MCP_OUTCOME_ACCEPTED;
+	/* A SYN is refused, a connection is reset: of that the relay tells. */
+	err = READ_ONCE(sk->sk_err);
+	if (err == ECONNRESET || err == EPIPE)
+		return MCP_OUTCOME_ACCEPTED;
+	return mcp_connect_failure(err ? -err : -ECONNREFUSED);
+}
+
+/* MPTCP passes on neither of these. */
+static void mcp_connect_set_first(const struct mcp_session *s, struct sock *sk,
+				  struct sk_buff *skb)
+{
+	/* It is syn-timeout that ends a dial. */
+	WRITE_ONCE(inet_csk(sk)->icsk_syn_retries, MAX_TCP_SYNCNT);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6) {
+		u8 dscp = s->tos & ~INET_ECN_MASK;
+
+		inet6_sk(sk)->tclass = dscp;
+		if (!skb_ensure_writable(skb, sizeof(struct ipv6hdr)))
+			ipv6_change_dsfield(ipv6_hdr(skb), INET_ECN_MASK, dscp);
+	}
+#endif
+}
+
+/**
+ * mcp_connect_syn() - a socket sends a SYN: is it one of ours?
+ * @mnet: the namespace
+ * @skb: the SYN, at LOCAL_OUT
+ * @tuple: its source and destination
+ * @seq: its sequence number
+ *
+ * The first of a dial, or one that MPTCP sends for a subflow more: see
+ * mcp_socket_unpin().
+ *
+ * Context: any but hard interrupt.
+ */
+void mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
+		     const struct mcp_tuple *tuple, u32 seq)
+{
+	struct sock *sk = skb->sk;
+	struct mcp_session *s;
+
+	if (!sk || !sk_fullsock(sk) || !mcp_socket_unpin(sk))
+		return;
+	s = mcp_nat_find(mnet, tuple);
+	if (!s)
+		return;
+	spin_lock_bh(&s->lock);
+	s->down.isn = seq;
+	spin_unlock_bh(&s->lock);
+	mcp_connect_set_first(s, sk, skb);
+	mcp_session_put(s);
+}

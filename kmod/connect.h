@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The dial by a socket: server-leg mptcp.
+ */
+#ifndef MCP_CONNECT_H
+#define MCP_CONNECT_H
+
+#include "downstream.h"
+
+struct mcp_net;
+struct mcp_session;
+struct mcp_tuple;
+struct sk_buff;
+
+int mcp_connect(struct mcp_session *s);
+enum mcp_outcome mcp_connect_failure(int err);
+enum mcp_outcome mcp_connect_outcome(struct mcp_session *s);
+void mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
+		     const struct mcp_tuple *tuple, u32 seq);
+
+#endif /* MCP_CONNECT_H */
