@@ -16,15 +16,88 @@ namespace mcp {
 namespace {
 
 constexpr PrefixTypes prefix_types = {MCP_ACL_A_FAMILY, MCP_ACL_A_ADDR, MCP_ACL_A_PREFIXLEN};
+constexpr PrefixTypes origin_types = {MCP_PREFIX_A_FAMILY, MCP_PREFIX_A_ADDR,
+                                      MCP_PREFIX_A_PREFIXLEN};
 
 bool means_all(std::string_view word)
 {
     return word == "all" || word == "any" || word == "default";
 }
 
-Status change(Words& words, uint8_t command)
+// What an entry is known by.
+std::string format_key(const AclEntry& entry)
 {
-    const Result<std::vector<AclEntry>> entries = parse_acl(words);
+    return format_acl({.prefix = entry.prefix, .interface = entry.interface});
+}
+
+Result<std::string> parse_interface(const std::string& text)
+{
+    if (text.empty() || text.size() >= IFNAMSIZ)
+        return usage_error(fmt::format("'{}' is not an interface name: it has 1 to {} letters",
+                                       text, IFNAMSIZ - 1));
+    return text;
+}
+
+// Reads "[dev IFACE] [origin PREFIX]", in any order, into every entry.
+Status parse_rest(Words& words, bool with_origin, std::vector<AclEntry>& entries)
+{
+    static constexpr std::string_view keywords[] = {"dev", "origin"};
+    std::optional<std::string> interface;
+    std::optional<Prefix> origin;
+
+    while (!words.empty()) {
+        const std::string word = words.next();
+        const Result<size_t> index =
+            match_word(word, std::span(keywords).first(with_origin ? 2 : 1), "word");
+
+        if (!index)
+            return index.error();
+        if (*index == 0 ? interface.has_value() : origin.has_value())
+            return usage_error(fmt::format("'{}' is one word too many", word));
+        const Result<std::string> text =
+            words.value(keywords[*index], *index == 0 ? "an interface name" : "a PREFIX");
+        if (!text)
+            return text.error();
+        if (*index == 0) {
+            const Result<std::string> name = parse_interface(*text);
+
+            if (!name)
+                return name.error();
+            interface = *name;
+        } else {
+            const Result<Prefix> prefix = parse_prefix(*text);
+
+            if (!prefix)
+                return prefix.error();
+            origin = *prefix;
+        }
+    }
+    for (AclEntry& entry : entries) {
+        entry.interface = interface;
+        entry.origin = origin;
+    }
+    return {};
+}
+
+Result<std::optional<Prefix>> decode_origin(const nlattr* nest)
+{
+    Attributes<MCP_PREFIX_A_MAX>::Kinds kinds = {};
+
+    if (!nest)
+        return std::optional<Prefix>();
+    kinds[MCP_PREFIX_A_FAMILY] = Kind::u16;
+    kinds[MCP_PREFIX_A_PREFIXLEN] = Kind::u8;
+    const auto attributes = Attributes<MCP_PREFIX_A_MAX>::parse(nest, kinds);
+    if (!attributes)
+        return attributes.error();
+    const Result<Prefix> prefix = read_prefix(*attributes, origin_types);
+    if (!prefix)
+        return prefix.error();
+    return std::optional<Prefix>(*prefix);
+}
+
+Status change(const Result<std::vector<AclEntry>>& entries, uint8_t command)
+{
     if (!entries)
         return entries.error();
     Result<Module> module = Module::open();
@@ -43,10 +116,10 @@ Status change(Words& words, uint8_t command)
             continue;
         Error error = std::move(status.error());
         if (error.kernel_errno == EEXIST)
-            error.message = fmt::format("{} is there already", format_acl(entry));
+            error.message = fmt::format("{} is there already", format_key(entry));
         else if (error.kernel_errno == ENOENT)
             error.message =
-                fmt::format("no entry {}: see 'mptcpproxyctl acl show'", format_acl(entry));
+                fmt::format("no entry {}: see 'mptcpproxyctl acl show'", format_key(entry));
         first = std::move(error);
     }
     return first;
@@ -54,12 +127,12 @@ Status change(Words& words, uint8_t command)
 
 Status add(Words& words, Output&)
 {
-    return change(words, MCP_CMD_ACL_ADD);
+    return change(parse_acl(words, true), MCP_CMD_ACL_ADD);
 }
 
 Status del(Words& words, Output&)
 {
-    return change(words, MCP_CMD_ACL_DEL);
+    return change(parse_acl(words, false), MCP_CMD_ACL_DEL);
 }
 
 Status show(Words& words, Output& output)
@@ -74,7 +147,7 @@ Status flush(Words& words, Output&)
 
 constexpr Command commands[] = {
     {"show", "", "list the entries, with the SYNs each let in", show},
-    {"add", "PREFIX [dev IFACE]", "serve these clients", add},
+    {"add", "PREFIX [dev IFACE] [origin PREFIX]", "serve these clients", add},
     {"del", "PREFIX [dev IFACE]", "no longer serve these clients; their sessions go on", del},
     {"flush", "", "serve nobody", flush},
 };
@@ -82,18 +155,19 @@ constexpr Command commands[] = {
 std::string details()
 {
     return "PREFIX is like 192.0.2.0/24, 2001:db8::/32, a plain address, or 'all' for 0.0.0.0/0\n"
-           "and ::/0. With 'dev' only clients whose packets come in through IFACE are meant.\n";
+           "and ::/0. With 'dev' only clients whose packets come in through IFACE are meant. With\n"
+           "'origin' they may name originators in that PREFIX, for 'source preserve'.\n";
 }
 
 } // namespace
 
 const Object acl_object = {"acl", "which clients are served", commands, details};
 
-Result<std::vector<AclEntry>> parse_acl(Words& words)
+Result<std::vector<AclEntry>> parse_acl(Words& words, bool with_origin)
 {
     std::vector<AclEntry> entries;
 
-    if (words.empty() || words.peek() == "dev")
+    if (words.empty() || words.peek() == "dev" || words.peek() == "origin")
         return usage_error("a PREFIX is missing: name one, or 'all'");
     const std::string& network = words.next();
     if (means_all(network)) {
@@ -107,14 +181,8 @@ Result<std::vector<AclEntry>> parse_acl(Words& words)
         entries.push_back({.prefix = *prefix});
     }
 
-    const auto interface = words.finish_with("dev", "an interface name");
-    if (!interface)
-        return interface.error();
-    if (*interface && ((*interface)->empty() || (*interface)->size() >= IFNAMSIZ))
-        return usage_error(fmt::format("'{}' is not an interface name: it has 1 to {} letters",
-                                       **interface, IFNAMSIZ - 1));
-    for (AclEntry& entry : entries)
-        entry.interface = *interface;
+    if (Status status = parse_rest(words, with_origin, entries); !status)
+        return status.error();
     return entries;
 }
 
@@ -125,6 +193,11 @@ void put_acl(Message& message, const AclEntry& entry)
     put_prefix(message, prefix_types, entry.prefix);
     if (entry.interface)
         message.put_string(MCP_ACL_A_IFNAME, *entry.interface);
+    if (entry.origin) {
+        const Message::Nest origin(message, MCP_ACL_A_ORIGIN);
+
+        put_prefix(message, origin_types, *entry.origin);
+    }
 }
 
 Result<AclEntry> decode_acl(const nlmsghdr* header)
@@ -138,6 +211,7 @@ Result<AclEntry> decode_acl(const nlmsghdr* header)
     kinds[MCP_ACL_A_PREFIXLEN] = Kind::u8;
     kinds[MCP_ACL_A_IFNAME] = Kind::string;
     kinds[MCP_ACL_A_HITS] = Kind::u64;
+    kinds[MCP_ACL_A_ORIGIN] = Kind::nest;
     const auto attributes = Attributes<MCP_ACL_A_MAX>::parse(*nest, kinds);
     if (!attributes)
         return attributes.error();
@@ -146,8 +220,13 @@ Result<AclEntry> decode_acl(const nlmsghdr* header)
     if (!prefix)
         return prefix.error();
 
+    const Result<std::optional<Prefix>> origin = decode_origin((*attributes)[MCP_ACL_A_ORIGIN]);
+    if (!origin)
+        return origin.error();
+
     return AclEntry{.prefix = *prefix,
                     .interface = attributes->string(MCP_ACL_A_IFNAME),
+                    .origin = *origin,
                     .hits = attributes->u64(MCP_ACL_A_HITS)};
 }
 
@@ -157,6 +236,8 @@ std::string format_acl(const AclEntry& entry)
 
     if (entry.interface)
         text += fmt::format(" dev {}", *entry.interface);
+    if (entry.origin)
+        text += fmt::format(" origin {}", format_prefix(*entry.origin));
     if (entry.hits)
         text += fmt::format(" hits {}", *entry.hits);
     return text;
@@ -168,6 +249,8 @@ Json acl_json(const AclEntry& entry)
 
     if (entry.interface)
         json["dev"] = *entry.interface;
+    if (entry.origin)
+        json["origin"] = format_prefix(*entry.origin);
     if (entry.hits)
         json["hits"] = *entry.hits;
     return json;

@@ -10,11 +10,11 @@ using namespace mcp;
 
 namespace {
 
-Result<std::vector<AclEntry>> parse(std::vector<std::string> list)
+Result<std::vector<AclEntry>> parse(std::vector<std::string> list, bool with_origin = true)
 {
     Words words(list);
 
-    return parse_acl(words);
+    return parse_acl(words, with_origin);
 }
 
 } // namespace
@@ -26,6 +26,9 @@ TEST_CASE("ACL entries survive the way to the kernel and back")
         {{"192.0.2.1"}, "192.0.2.1/32"},
         {{"2001:db8::/32", "dev", "eth0"}, "2001:db8::/32 dev eth0"},
         {{"10.0.0.0/8", "d", "fifteen-letters"}, "10.0.0.0/8 dev fifteen-letters"},
+        {{"192.0.2.1", "origin", "10.0.0.0/8"}, "192.0.2.1/32 origin 10.0.0.0/8"},
+        {{"2001:db8::/32", "o", "10.0.0.1"}, "2001:db8::/32 origin 10.0.0.1/32"},
+        {{"192.0.2.1", "origin", "::/0", "dev", "lan0"}, "192.0.2.1/32 dev lan0 origin ::/0"},
     };
     for (const auto& [list, text] : good) {
         INFO(text);
@@ -51,6 +54,11 @@ TEST_CASE("all is both families")
         CHECK(format_acl((*entries)[0]) == "0.0.0.0/0 dev lan0");
         CHECK(format_acl((*entries)[1]) == "::/0 dev lan0");
     }
+    const auto entries = parse({"all", "origin", "10.0.0.0/8"});
+    REQUIRE(entries);
+    REQUIRE(entries->size() == 2);
+    CHECK(format_acl((*entries)[0]) == "0.0.0.0/0 origin 10.0.0.0/8");
+    CHECK(format_acl((*entries)[1]) == "::/0 origin 10.0.0.0/8");
 }
 
 TEST_CASE("ACL words that are wrong")
@@ -64,12 +72,20 @@ TEST_CASE("ACL words that are wrong")
         {"192.0.2.0/24", "dev", "sixteen-letters-"},
         {"192.0.2.0/24", "eth0"},
         {"192.0.2.0/24", "dev", "eth0", "eth1"},
+        {"192.0.2.0/24", "dev", "eth0", "dev", "eth1"},
+        {"origin", "10.0.0.0/8"},
+        {"192.0.2.0/24", "origin"},
+        {"192.0.2.0/24", "origin", "10.0.0.1/8"},
+        {"192.0.2.0/24", "origin", "all"},
+        {"192.0.2.0/24", "origin", "10.0.0.0/8", "origin", "10.0.0.0/8"},
     };
     for (const auto& list : bad) {
         const auto entries = parse(list);
         REQUIRE_FALSE(entries);
         CHECK(entries.error().status == Exit::usage);
     }
+    CHECK(parse({"192.0.2.0/24", "dev", "eth0"}, false));
+    CHECK_FALSE(parse({"192.0.2.0/24", "origin", "10.0.0.0/8"}, false));
 }
 
 TEST_CASE("ACL entries from the kernel")
@@ -93,6 +109,21 @@ TEST_CASE("ACL entries from the kernel")
     REQUIRE(entry);
     CHECK(format_acl(*entry) == "192.0.2.0/24 hits 12");
     CHECK(acl_json(*entry) == Json{{"prefix", "192.0.2.0/24"}, {"hits", 12}});
+
+    const auto origin = [&](uint8_t length) {
+        return decoded([&](Message& message) {
+            message.put_u16(MCP_ACL_A_FAMILY, AF_INET);
+            message.put_bytes(MCP_ACL_A_ADDR, octets);
+            message.put_u8(MCP_ACL_A_PREFIXLEN, 24);
+            const Message::Nest nest(message, MCP_ACL_A_ORIGIN);
+            message.put_u16(MCP_PREFIX_A_FAMILY, AF_INET);
+            message.put_bytes(MCP_PREFIX_A_ADDR, octets);
+            message.put_u8(MCP_PREFIX_A_PREFIXLEN, length);
+        });
+    };
+    REQUIRE(origin(25));
+    CHECK(acl_json(*origin(25)) == Json{{"prefix", "192.0.2.0/24"}, {"origin", "192.0.2.0/25"}});
+    CHECK_FALSE(origin(33));
 
     CHECK_FALSE(decoded([](Message&) {}));
     CHECK_FALSE(decoded([&](Message& message) {

@@ -77,14 +77,14 @@ void report_loss(Output& output)
     complain("events were lost: they came faster than they could be read");
 }
 
-Status monitor(Words& words, Output& output)
+Status monitor(const char* group, Words& words, Output& output)
 {
     if (Status status = words.finish(); !status)
         return status;
     Result<Module> module = Module::open();
     if (!module)
         return module.error();
-    if (Status status = module->join(MCP_GENL_MCGRP_SESSION); !status)
+    if (Status status = module->join(group); !status)
         return status;
 
     const Interruptible signals;
@@ -100,9 +100,9 @@ Status monitor(Words& words, Output& output)
                 if (!event)
                     complain(event.error().message);
                 else if (output.json())
-                    output.row(event_json(*event, now_ms()));
+                    output.row(event_json(*event));
                 else
-                    output.line(format_event(*event, now_ms()));
+                    output.line(format_event(*event));
                 return {};
             });
         if (!complete)
@@ -113,8 +113,22 @@ Status monitor(Words& words, Output& output)
     return {};
 }
 
+Status monitor_sessions(Words& words, Output& output)
+{
+    return monitor(MCP_GENL_MCGRP_SESSION, words, output);
+}
+
+Status monitor_mappings(Words& words, Output& output)
+{
+    return monitor(MCP_GENL_MCGRP_MAPPING, words, output);
+}
+
 constexpr Command commands[] = {
-    {"session", "", "print a line for each session that begins, is bound or ends", monitor},
+    {"session", "", "print a line for each session that begins, is bound or ends",
+     monitor_sessions},
+    {"mapping", "",
+     "print a line for each external port, or block, that a client gets or gives back",
+     monitor_mappings},
 };
 
 std::string details()
@@ -124,7 +138,7 @@ std::string details()
 
 } // namespace
 
-const Object monitor_object = {"monitor", "session events as they happen", commands, details};
+const Object monitor_object = {"monitor", "events as they happen", commands, details};
 
 std::string event_name(uint8_t kind)
 {
@@ -137,36 +151,53 @@ Result<Event> decode_event(const nlmsghdr* header)
 {
     Attributes<MCP_A_MAX>::Kinds kinds = {};
     kinds[MCP_A_EVENT] = Kind::u8;
+    kinds[MCP_A_TIME] = Kind::u64;
     const auto top = Attributes<MCP_A_MAX>::parse(header, kinds);
     if (!top)
         return top.error();
     const auto kind = top->u8(MCP_A_EVENT);
-    if (!kind)
-        return failure("the kernel sent an event without its kind");
+    const auto time = top->u64(MCP_A_TIME);
+    if (!kind || !time)
+        return failure("the kernel sent an event without its kind or time");
 
+    Event event{.kind = *kind, .time_ms = static_cast<int64_t>(*time / 1'000'000), .about = {}};
+    if (top->has(MCP_A_MAPPING)) {
+        const Result<PortMapping> mapping = decode_port_mapping(header);
+
+        if (!mapping)
+            return mapping.error();
+        event.about = *mapping;
+        return event;
+    }
     const Result<Session> session = decode_session(header);
+
     if (!session)
         return session.error();
-    return Event{*kind, *session};
+    event.about = *session;
+    return event;
 }
 
-std::string format_event(const Event& event, int64_t time_ms)
+std::string format_event(const Event& event)
 {
-    const time_t seconds = time_ms / 1'000;
+    const time_t seconds = event.time_ms / 1'000;
     struct tm utc = {};
     char date[32] = "";
 
     gmtime_r(&seconds, &utc);
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-    return fmt::format("{}.{:03}Z {} {}", date, time_ms % 1'000, event_name(event.kind),
-                       format_session(event.session));
+    const auto* mapping = std::get_if<PortMapping>(&event.about);
+    return fmt::format("{}.{:03}Z {} {}", date, event.time_ms % 1'000, event_name(event.kind),
+                       mapping ? format_port_mapping(*mapping)
+                               : format_session(std::get<Session>(event.about)));
 }
 
-Json event_json(const Event& event, int64_t time_ms)
+Json event_json(const Event& event)
 {
-    Json json = {{"time_ms", time_ms}, {"event", event_name(event.kind)}};
+    Json json = {{"time_ms", event.time_ms}, {"event", event_name(event.kind)}};
+    const auto* mapping = std::get_if<PortMapping>(&event.about);
 
-    json.update(session_json(event.session));
+    json.update(mapping ? port_mapping_json(*mapping)
+                        : session_json(std::get<Session>(event.about)));
     return json;
 }
 

@@ -2,28 +2,31 @@
 #pragma once
 
 #include "cli.h"
+#include "port_mapping.h"
 #include "session.h"
 
 #include <cstdint>
 #include <string>
+#include <variant>
 
 namespace mcp {
 
-// mptcpproxyctl monitor: session events as they happen.
+// mptcpproxyctl monitor: events as they happen.
 extern const Object monitor_object;
 
 struct Event {
-    uint8_t kind = 0; // enum mcp_event
-    Session session;
+    uint8_t kind = 0;    // enum mcp_event
+    int64_t time_ms = 0; // since 1970, by the kernel's clock
+    std::variant<Session, PortMapping> about;
 };
 
+// Of a session or of a mapping.
 Result<Event> decode_event(const nlmsghdr* header);
 
 // "new", "bound", "end".
 std::string event_name(uint8_t kind);
 
-// time_ms: milliseconds since 1970.
-std::string format_event(const Event& event, int64_t time_ms);
-Json event_json(const Event& event, int64_t time_ms);
+std::string format_event(const Event& event);
+Json event_json(const Event& event);
 
 } // namespace mcp

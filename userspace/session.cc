@@ -24,16 +24,13 @@ constexpr std::array<std::string_view, MCP_CODEC_CONVERT + 1> codecs = {
     "mp-convert",
     "convert",
 };
-constexpr std::array<std::string_view, MCP_UPSTREAM_TCP + 1> upstreams = {
-    "pending",
-    "mptcp",
-    "fallback",
-    "tcp",
+constexpr std::array<std::string_view, MCP_UPSTREAM_TRANSLATED + 1> upstreams = {
+    "pending", "mptcp", "fallback", "tcp", "translated",
 };
 constexpr std::array<std::string_view, __MCP_END_COUNT> ends = {
-    "none",        "closed",      "client-reset", "server-reset", "refused",
-    "unreachable", "syn-timeout", "hold-expired", "client-gone",  "bad-request",
-    "error-sent",  "idle",        "flushed",      "down",         "no-resources",
+    "none",        "closed",       "client-reset", "server-reset", "refused",    "unreachable",
+    "syn-timeout", "hold-expired", "client-gone",  "bad-request",  "error-sent", "idle",
+    "flushed",     "down",         "no-resources", "evicted",
 };
 static_assert(!states.back().empty() && !ends.back().empty(), "the lists follow the enums");
 
@@ -42,28 +39,6 @@ std::string name(std::span<const std::string_view> names, uint8_t value)
     if (value < names.size())
         return std::string(names[value]);
     return fmt::format("unknown({})", value);
-}
-
-Result<std::optional<Endpoint>> decode_endpoint(const nlattr* nest)
-{
-    if (!nest)
-        return std::optional<Endpoint>();
-
-    Attributes<MCP_ENDPOINT_A_MAX>::Kinds kinds = {};
-    kinds[MCP_ENDPOINT_A_FAMILY] = Kind::u16;
-    kinds[MCP_ENDPOINT_A_PORT] = Kind::u16;
-    const auto attributes = Attributes<MCP_ENDPOINT_A_MAX>::parse(nest, kinds);
-    if (!attributes)
-        return attributes.error();
-
-    const auto family = attributes->u16(MCP_ENDPOINT_A_FAMILY);
-    const auto octets = attributes->bytes(MCP_ENDPOINT_A_ADDR);
-    if (!family || !octets)
-        return failure("the kernel sent an endpoint without an address");
-    const auto address = Address::from_bytes(*family, *octets);
-    if (!address)
-        return failure("the kernel sent an endpoint whose address does not fit its family");
-    return std::optional(Endpoint{*address, attributes->be16(MCP_ENDPOINT_A_PORT).value_or(0)});
 }
 
 Status show(Words& words, Output& output)
@@ -192,6 +167,28 @@ std::string end_name(uint8_t end)
     return name(ends, end);
 }
 
+Result<std::optional<Endpoint>> decode_endpoint(const nlattr* nest)
+{
+    if (!nest)
+        return std::optional<Endpoint>();
+
+    Attributes<MCP_ENDPOINT_A_MAX>::Kinds kinds = {};
+    kinds[MCP_ENDPOINT_A_FAMILY] = Kind::u16;
+    kinds[MCP_ENDPOINT_A_PORT] = Kind::u16;
+    const auto attributes = Attributes<MCP_ENDPOINT_A_MAX>::parse(nest, kinds);
+    if (!attributes)
+        return attributes.error();
+
+    const auto family = attributes->u16(MCP_ENDPOINT_A_FAMILY);
+    const auto octets = attributes->bytes(MCP_ENDPOINT_A_ADDR);
+    if (!family || !octets)
+        return failure("the kernel sent an endpoint without an address");
+    const auto address = Address::from_bytes(*family, *octets);
+    if (!address)
+        return failure("the kernel sent an endpoint whose address does not fit its family");
+    return std::optional(Endpoint{*address, attributes->be16(MCP_ENDPOINT_A_PORT).value_or(0)});
+}
+
 Result<Session> decode_session(const nlattr* nest)
 {
     Attributes<MCP_SESSION_A_MAX>::Kinds kinds = {};
@@ -200,6 +197,7 @@ Result<Session> decode_session(const nlattr* nest)
     kinds[MCP_SESSION_A_CODEC] = Kind::u8;
     kinds[MCP_SESSION_A_UPSTREAM] = Kind::u8;
     kinds[MCP_SESSION_A_SUBFLOWS] = Kind::u8;
+    kinds[MCP_SESSION_A_DOWNSTREAM] = Kind::u8;
     kinds[MCP_SESSION_A_AGE] = Kind::u64;
     kinds[MCP_SESSION_A_BYTES_UP] = Kind::u64;
     kinds[MCP_SESSION_A_BYTES_DOWN] = Kind::u64;
@@ -217,6 +215,7 @@ Result<Session> decode_session(const nlattr* nest)
                     .codec = attributes->u8(MCP_SESSION_A_CODEC),
                     .upstream = attributes->u8(MCP_SESSION_A_UPSTREAM),
                     .subflows = attributes->u8(MCP_SESSION_A_SUBFLOWS),
+                    .downstream = attributes->u8(MCP_SESSION_A_DOWNSTREAM),
                     .age_ms = attributes->u64(MCP_SESSION_A_AGE),
                     .bytes_up = attributes->u64(MCP_SESSION_A_BYTES_UP),
                     .bytes_down = attributes->u64(MCP_SESSION_A_BYTES_DOWN),
@@ -309,6 +308,7 @@ std::string format_session(const Session& session)
     put("codec", session.codec, codec_name);
     put("upstream", session.upstream, upstream_name);
     put("subflows", session.subflows, plain);
+    put("downstream", session.downstream, upstream_name);
     put("end", session.end, end_name);
     return text;
 }
@@ -336,6 +336,7 @@ Json session_json(const Session& session)
     put("codec", session.codec, codec_name);
     put("upstream", session.upstream, upstream_name);
     put("subflows", session.subflows, plain);
+    put("downstream", session.downstream, upstream_name);
     put("end", session.end, end_name);
     return json;
 }

@@ -26,11 +26,16 @@ struct Session {
     std::optional<uint8_t> codec = {};     // enum mcp_codec
     std::optional<uint8_t> upstream = {};  // enum mcp_upstream_kind
     std::optional<uint8_t> subflows = {};
+    std::optional<uint8_t> downstream = {}; // enum mcp_upstream_kind, of the server's side
     std::optional<uint64_t> age_ms = {};
     std::optional<uint64_t> bytes_up = {};
     std::optional<uint64_t> bytes_down = {};
     std::optional<uint8_t> end = {}; // enum mcp_end
 };
+
+// Reads a nest of enum mcp_endpoint_attr; nothing if there is no nest. A port
+// that is not there is 0.
+Result<std::optional<Endpoint>> decode_endpoint(const nlattr* nest);
 
 // Reads a nest MCP_A_SESSION, or the message that holds one.
 Result<Session> decode_session(const nlattr* nest);

@@ -50,6 +50,7 @@ void fill_whole(Message& message)
     message.put_u8(MCP_SESSION_A_CODEC, MCP_CODEC_CONVERT);
     message.put_u8(MCP_SESSION_A_UPSTREAM, MCP_UPSTREAM_MPTCP);
     message.put_u8(MCP_SESSION_A_SUBFLOWS, 2);
+    message.put_u8(MCP_SESSION_A_DOWNSTREAM, MCP_UPSTREAM_FALLBACK);
     message.put_u64(MCP_SESSION_A_AGE, 125'000);
     message.put_u64(MCP_SESSION_A_BYTES_UP, 1'234);
     message.put_u64(MCP_SESSION_A_BYTES_DOWN, 1ULL << 40);
@@ -69,7 +70,7 @@ TEST_CASE("a session as text and as JSON")
     CHECK(format_session(*session) ==
           "id 17 client 192.0.2.1:40000 mcp 198.51.100.1:5124 server [2001:db8::9]:443 "
           "external [2001:db8::1]:33333 state established age 2m5s up 1234 down 1099511627776 "
-          "codec convert upstream mptcp subflows 2");
+          "codec convert upstream mptcp subflows 2 downstream fallback");
 
     const Json json = session_json(*session);
     CHECK(json["id"] == 17);
@@ -80,6 +81,7 @@ TEST_CASE("a session as text and as JSON")
     CHECK(json["bytes_up"] == 1'234);
     CHECK(json["bytes_down"] == 1ULL << 40);
     CHECK(json["subflows"] == 2);
+    CHECK(json["downstream"] == "fallback");
     CHECK_FALSE(json.contains("end"));
 }
 
@@ -190,6 +192,7 @@ TEST_CASE("names exist for every value of the contract")
     CHECK(upstream_name(MCP_UPSTREAM_FALLBACK) == "fallback");
     CHECK(end_name(MCP_END_HOLD_EXPIRED) == "hold-expired");
     CHECK(end_name(MCP_END_NO_RESOURCES) == "no-resources");
+    CHECK(end_name(MCP_END_EVICTED) == "evicted");
 }
 
 TEST_CASE("filters")
@@ -229,10 +232,11 @@ TEST_CASE("filters")
     CHECK_FALSE(parse_filter(words)->passes(Session{.id = 1}));
 }
 
-TEST_CASE("events")
+TEST_CASE("events of sessions")
 {
     Message message(0x20, MCP_CMD_SESSION_EVENT, MCP_GENL_VERSION);
     message.put_u8(MCP_A_EVENT, MCP_EVENT_END);
+    message.put_u64(MCP_A_TIME, 1'700'000'000'042'999'999);
     {
         const Message::Nest nest(message, MCP_A_SESSION);
         message.put_u64(MCP_SESSION_A_ID, 3);
@@ -240,10 +244,10 @@ TEST_CASE("events")
     }
     const auto event = decode_event(message.header());
     REQUIRE(event);
-    CHECK(format_event(*event, 1'700'000'000'042) ==
-          "2023-11-14T22:13:20.042Z end id 3 end syn-timeout");
-    CHECK(event_json(*event, 7) ==
-          Json{{"time_ms", 7}, {"event", "end"}, {"id", 3}, {"end", "syn-timeout"}});
+    CHECK(format_event(*event) == "2023-11-14T22:13:20.042Z end id 3 end syn-timeout");
+    CHECK(
+        event_json(*event) ==
+        Json{{"time_ms", 1'700'000'000'042}, {"event", "end"}, {"id", 3}, {"end", "syn-timeout"}});
     CHECK(event_name(MCP_EVENT_NEW) == "new");
     CHECK(event_name(MCP_EVENT_BOUND) == "bound");
     CHECK(event_name(77) == "unknown(77)");

@@ -24,6 +24,12 @@ constexpr std::array<std::string_view, 2> expiries = {"early", "refuse"};
 constexpr std::array<std::string_view, 2> cookies = {"off", "required"};
 constexpr std::array<std::string_view, 2> refusals = {"reset", "silent"};
 constexpr std::array<std::string_view, 2> switches = {"off", "on"};
+constexpr std::array<std::string_view, 2> mptcp_modes = {"maintain", "withdraw"};
+constexpr std::array<std::string_view, 2> server_legs = {"tcp", "mptcp"};
+constexpr std::array<std::string_view, 2> sources = {"share", "preserve"};
+constexpr std::array<std::string_view, 2> filterings = {"endpoint-independent",
+                                                        "address-dependent"};
+constexpr std::array<std::string_view, 2> refreshes = {"any", "outbound"};
 
 using enum SettingType;
 
@@ -73,6 +79,22 @@ constexpr std::array<Setting, MCP_S_MAX> table = {{
      "Error TLVs a second to one client address, 0: none"},
     {"max-ports-client", MCP_S_MAX_PORTS_CLIENT, number, 1, max_sessions, 2'048, {},
      "external ports one client address may have at a time"},
+    {"relay-mp-capable", MCP_S_RELAY_MP_CAPABLE, on_off, 0, 1, 1, switches,
+     "let the server see that the client speaks MPTCP"},
+    {"mptcp", MCP_S_MPTCP, choice, 0, 1, MCP_MPTCP_MAINTAIN, mptcp_modes,
+     "stay between client and server that both speak MPTCP, or only translate"},
+    {"server-leg", MCP_S_SERVER_LEG, choice, 0, 1, MCP_SERVER_LEG_TCP, server_legs,
+     "dial servers by TCP, or by an MPTCP socket"},
+    {"source", MCP_S_SOURCE, choice, 0, 1, MCP_SOURCE_SHARE, sources,
+     "what servers see: addresses of the MCP, or the client's own"},
+    {"filtering", MCP_S_FILTERING, choice, 0, 1, MCP_FILTERING_INDEPENDENT, filterings,
+     "who may connect to a client's external port: all, or servers it speaks with"},
+    {"refresh", MCP_S_REFRESH, choice, 0, 1, MCP_REFRESH_ANY, refreshes,
+     "whose packets keep a translated session from being idle"},
+    {"max-subflows", MCP_S_MAX_SUBFLOWS, number, 1, 64, 8, {},
+     "subflows one translated session may have"},
+    {"port-block", MCP_S_PORT_BLOCK, number, 0, 4'096, 0, {},
+     "give clients their external ports in blocks of so many, 0: one by one"},
 }};
 // clang-format on
 

@@ -111,7 +111,23 @@ TEST_CASE("all settings at once, as text and as JSON")
                                "error-rate",
                                "6",
                                "max-ports-client",
-                               "5"});
+                               "5",
+                               "relay-mp-capable",
+                               "off",
+                               "mptcp",
+                               "withdraw",
+                               "server-leg",
+                               "mptcp",
+                               "source",
+                               "preserve",
+                               "filtering",
+                               "address-dependent",
+                               "refresh",
+                               "outbound",
+                               "max-subflows",
+                               "4",
+                               "port-block",
+                               "256"});
     REQUIRE(values);
     REQUIRE(values->size() == settings().size());
     const Json json = settings_json(round_trip(*values));
@@ -136,7 +152,15 @@ TEST_CASE("all settings at once, as text and as JSON")
                        {"session_rate", 0},
                        {"session_burst", 7},
                        {"error_rate", 6},
-                       {"max_ports_client", 5}});
+                       {"max_ports_client", 5},
+                       {"relay_mp_capable", false},
+                       {"mptcp", "withdraw"},
+                       {"server_leg", "mptcp"},
+                       {"source", "preserve"},
+                       {"filtering", "address-dependent"},
+                       {"refresh", "outbound"},
+                       {"max_subflows", 4},
+                       {"port_block", 256}});
 }
 
 TEST_CASE("the octets of a message are those of the contract")

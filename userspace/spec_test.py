@@ -143,7 +143,7 @@ def check_command(name, line, operation):
     body = operation[kind] or {}
     named = set(re.findall(r"\b[A-Z][A-Z_]+\b", re.sub(r"\{.*?\}", "", line.split(";")[0])))
     known = {"UP", "VERSION", "SETTINGS", "ACL", "POOL", "SESSION", "SESSION_ID", "COUNT"}
-    known |= {"STAT", "EVENT"}
+    known |= {"STAT", "EVENT", "TIME", "MAPPING"}
     attributes = set(body.get("attributes", []))
     for direction in ("request", "reply"):
         attributes |= set((body.get(direction) or {}).get("attributes", []))
