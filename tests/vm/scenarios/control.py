@@ -24,6 +24,11 @@ SETTINGS = {
     "max-half-open": (17, "number"), "max-half-open-client": (18, "number"),
     "session-rate": (19, "number"), "session-burst": (20, "number"),
     "error-rate": (21, "number"), "max-ports-client": (22, "number"),
+    "relay-mp-capable": (23, ON_OFF), "mptcp": (24, {"maintain": 0, "withdraw": 1}),
+    "server-leg": (25, {"tcp": 0, "mptcp": 1}), "source": (26, {"share": 0, "preserve": 1}),
+    "filtering": (27, {"endpoint-independent": 0, "address-dependent": 1}),
+    "refresh": (28, {"any": 0, "outbound": 1}), "max-subflows": (29, "number"),
+    "port-block": (30, "number"),
 }
 COUNTS = {1: "total", 2: "half_open", 3: "clients"}
 

@@ -9,7 +9,8 @@ from wire import inside
 NETLINK_GENERIC = 16
 GENL_ID_CTRL = 16
 CTRL_CMD_GETFAMILY = 3
-CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 1, 2
+CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_ATTR_MCAST_GROUPS = 1, 2, 7
+SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
 NLM_F_DUMP_INTR = 0x10
@@ -17,9 +18,9 @@ NESTED = 0x8000
 
 (UP, SET, SHOW, DOWN, ACL_ADD, ACL_DEL, ACL_FLUSH, ACL_GET, SESSION_GET, SESSION_COUNT,
  SESSION_FLUSH, STATS_GET, SESSION_EVENT, POOL_ADD, POOL_DEL, POOL_FLUSH,
- POOL_GET) = range(1, 18)
+ POOL_GET, MAPPING_EVENT) = range(1, 19)
 (A_VERSION, A_UP, A_SETTINGS, A_ACL, A_SESSION, A_SESSION_ID, A_COUNT, A_STAT,
- A_EVENT, A_PAD, A_POOL) = range(1, 12)
+ A_EVENT, A_PAD, A_POOL, A_MAPPING, A_TIME) = range(1, 14)
 ACL_FAMILY, ACL_ADDR, ACL_PREFIXLEN, ACL_IFNAME = range(1, 5)
 
 
@@ -55,7 +56,15 @@ class Genl:
         name = attribute(CTRL_ATTR_FAMILY_NAME, b"mptcpproxy\0")
         error, replies = self.request(CTRL_CMD_GETFAMILY, name)
         assert not error, "the module is not there"
-        self.family = struct.unpack("H", attributes(replies[0][4:])[CTRL_ATTR_FAMILY_ID])[0]
+        family = attributes(replies[0][4:])
+        self.family = struct.unpack("H", family[CTRL_ATTR_FAMILY_ID])[0]
+        groups = map(attributes, attributes(family[CTRL_ATTR_MCAST_GROUPS]).values())
+        self.groups = {group[1][:-1].decode(): struct.unpack("I", group[2])[0]
+                       for group in groups}
+
+    def join(self, group):
+        """Listens to a multicast group of the family."""
+        self.socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, self.groups[group])
 
     def send(self, command, payload=b"", flags=NLM_F_REQUEST | NLM_F_ACK, length=None, version=1,
              genl_header=True):

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 import codec
-from capture import MP_CAPABLE, mptcp_subtypes
+from capture import MP_CAPABLE, has_mptcp, mptcp_subtypes
 from lab import DEBUG, MPTCP_FASTOPEN
 from netns import wait_for
 from streams import MB, background, end_both, finish, transfer
@@ -356,7 +356,9 @@ def test_held_clients(lab, protocol):
     for _ in range(50):
         assert listener.accept().read_exactly(5) == b"early"
     stats = lab.wait_stats(dial_accepted=50, session_bound=50, syn_answered_early=0)
-    assert stats["session-mptcp"] == (50 if protocol == "mptcp" else 0)
+    # Where the machine is slow, some were held until their SYN came without MP_CAPABLE.
+    late = {syn.sport for syn in near.syns() if not has_mptcp(MP_CAPABLE)(syn)}
+    assert 50 - len(late) <= stats["session-mptcp"] <= (50 if protocol == "mptcp" else 0)
 
 
 def lab_port(sock):

@@ -10,7 +10,8 @@ import pytest
 import codec
 from scene import (DEBUG, RAW_SERVER4, RAW_SERVER6, all_quiet, ctl, is_reset_of, is_synack_of,
                    raw_client, run, sessions, table, until)
-from wire import ACK, FIN, RST, SYN, Answering, icmp_packet, ip_packet, tcp_packet
+from wire import (ACK, FIN, MP_CAPABLE, PLAIN_OPTIONS, RST, SYN, SYN_OPTIONS, Answering,
+                  icmp_packet, ip_packet, tcp_packet)
 
 pytest_plugins = ["scene"]
 
@@ -91,7 +92,7 @@ def test_syn(mcp, client_wire, server_wire, family, early):
         assert syn.seq == (client.isn + len(request)) % 2**32
         assert not syn.payload and syn.tos == 0x28
         assert struct.unpack("!H", syn.option(MSS))[0] == (1460 if family == 4 else 1440)
-        assert syn.option(SACK) == b"" and syn.option(MPTCP) is None
+        assert syn.option(SACK) == b"" and syn.option(MPTCP) == MP_CAPABLE[2:]
         assert syn.option(TIMESTAMP)[4:] == bytes(4)
         assert 0 < syn.option(WSCALE)[0] <= 14
         assert 61001 <= syn.sport <= 65535
@@ -104,6 +105,51 @@ def test_syn(mcp, client_wire, server_wire, family, early):
         assert len(server.syns) == 4
         assert {(seen.seq, seen.sport, seen.flags) for seen in server.syns} == \
             {(syn.seq, syn.sport, SYN)}
+        ctl("session flush")
+    all_quiet()
+
+
+@pytest.mark.parametrize("settings, options, seen", [
+    ("", SYN_OPTIONS, b"\x01\x01"),
+    ("", PLAIN_OPTIONS + b"\x1e\x04\x01\xa1", b"\x01\xa1"),  # A and C are the client's affair
+    ("relay-mp-capable off", SYN_OPTIONS, None),
+    ("require-mptcp off", PLAIN_OPTIONS, None)])
+def test_mp_capable(mcp, client_wire, server_wire, settings, options, seen):
+    """The server sees that the client speaks MPTCP, unless it does not or that is
+    not to be told."""
+    mcp(settings)
+    client = raw_client(client_wire)
+    with Answering(server_wire, lambda syn, before: None, [RAW_SERVER4]) as server:
+        client.syn(codec.mp_convert(RAW_SERVER4, 80), options=options)
+        assert until(lambda: server.syns and server.syns[0]).option(MPTCP) == seen
+        ctl("session flush")
+    all_quiet()
+
+
+def test_mp_capable_in_the_way(mcp, client_wire, server_wire):
+    """A server that answers no SYN with MP_CAPABLE gets the third one without,
+    and from then on all, as far as that server's port is concerned."""
+    counted = mcp("hold-timeout 20s")
+    with Server(server_wire, RAW_SERVER4, OPTIONS["all"]) as server:
+        answer = server.on_syn
+        server.on_syn = lambda syn, before: None if syn.option(MPTCP) else answer(syn, before)
+        client = raw_client(client_wire)
+        client.syn(codec.mp_convert(RAW_SERVER4, 80))
+        for number in range(1, 3):
+            until(lambda number=number: len(server.syns) == number)
+            client.send(SYN, b"", client.isn, options=SYN_OPTIONS)
+        client.establish(client.answer())
+        assert [bool(syn.option(MPTCP)) for syn in server.syns] == [True, True, False]
+        counted.wait(dial_plain_learnt=1, session_bound=1)
+        again = raw_client(client_wire)
+        again.syn(codec.mp_convert(RAW_SERVER4, 80))
+        again.establish(again.answer())
+        assert server.syns[-1].option(MPTCP) is None
+        counted.wait(dial_plain_known=1, session_bound=2)
+        other = raw_client(client_wire)
+        other.syn(codec.mp_convert(RAW_SERVER4, 81))
+        until(lambda: [syn for syn in server.syns if syn.dport == 81 and syn.option(MPTCP)])
+        counted.wait(dial_plain_known=1)
         ctl("session flush")
     all_quiet()
 
@@ -463,7 +509,7 @@ def test_unsolicited(mcp, pool, client_wire, server_wire, prefix):
     """A SYN from a server that nobody has dialled, to a port that a client has,
     hears nothing for six seconds and is then unreachable (RFC 5382 REQ-4). The
     connection that the port has is none the worse for it."""
-    counted = mcp()
+    counted = mcp("filtering address-dependent")
     pool(*filter(None, [prefix]))
     family = 6 if prefix and ":" in prefix else 4
     stranger = "fd99::77" if family == 6 else "10.99.0.77"
@@ -501,10 +547,12 @@ def is_unreachable(packet, address):
         packet[24:40] == ip_address(address).packed
 
 
-def test_unsolicited_in_time(mcp, client_wire, server_wire):
+@pytest.mark.parametrize("filtering, counter", [
+    ("address-dependent", "unsolicited"), ("endpoint-independent", "session_inbound")])
+def test_unsolicited_in_time(mcp, client_wire, server_wire, filtering, counter):
     """A server whose SYN comes before the client's own: once that is sent, the
     first one is forgotten, and the two connect."""
-    counted = mcp()
+    counted = mcp(f"filtering {filtering}")
     first, other = "10.99.0.3", "10.99.0.4"
     client = raw_client(client_wire)
     again = raw_client(client_wire, address=client.address, port=client.port)
@@ -515,7 +563,7 @@ def test_unsolicited_in_time(mcp, client_wire, server_wire):
         counted.wait(session_bound=1)
         syn = server.syns[0]
         server.wire.send(tcp_packet(other, 80, syn.src, syn.sport, SYN, 77, options=mss(1460)))
-        counted.wait(unsolicited=1)
+        counted.wait(**{counter: 1})
         again.syn(codec.mp_convert(other, 80))
         again.establish(again.answer())
         counted.wait(session_bound=2)

@@ -82,8 +82,8 @@ def test_settings_out_of_range(wild):
 
 def test_unknown_attributes(wild):
     """Unknown attributes are refused, at the top and in the nests."""
-    for command in range(1, 18):
-        for kind in 12, 13, 100, 0x3fff:
+    for command in range(1, 19):
+        for kind in 12, 13, 14, 100, 0x3fff:
             error, _ = wild.request(command, u32(kind, 1), flags=genl.NLM_F_REQUEST |
                                     genl.NLM_F_ACK)
             assert error in (errno.EINVAL, errno.EOPNOTSUPP), (command, kind, error)
@@ -204,7 +204,7 @@ def test_random_messages(wild):
 
 def test_unknown_commands(wild):
     """Commands that there are not, and events as commands, are refused."""
-    for command in (0, genl.SESSION_EVENT, 18, 100, 255):
+    for command in (0, genl.SESSION_EVENT, genl.MAPPING_EVENT, 19, 100, 255):
         assert wild.request(command)[0] == errno.EOPNOTSUPP
     for command in (genl.ACL_GET, genl.SESSION_GET, genl.STATS_GET, genl.POOL_GET):
         assert wild.request(command)[0] == errno.EOPNOTSUPP     # only as a dump
@@ -218,7 +218,7 @@ def test_unknown_commands(wild):
 
 
 UNPRIVILEGED = ["mcp up", "mcp set echo off", "mcp down", "acl add all", "acl del all",
-                "acl flush", "acl show", "session show", "session flush", "monitor",
+                "acl flush", "acl show", "session show", "session flush", "monitor", "monitor mapping",
                 "pool add 10.50.0.0/24", "pool del 10.50.0.0/24", "pool flush", "pool show"]
 
 
@@ -422,7 +422,7 @@ class Monitor:
 def test_events(mcp, client_wire):
     """A session is reported when it begins, when it is bound and when it ends,
     with the reason and what it carried."""
-    mcp(acl=("10.77.64.0/18",))
+    mcp(acl=("10.77.64.0/18", "10.77.128.0/17"))
     with Server(), Monitor() as monitor:
         # Who is not served is no news, whatever it sends.
         stranger = raw_client(client_wire, address="10.77.0.9")

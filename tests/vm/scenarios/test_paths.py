@@ -7,16 +7,18 @@ from lab import DEBUG, PORT
 from streams import MB, background, end_both, finish, transfer
 from wire import RST, Wire, tcp_packet
 
-SIZE = (4 if DEBUG else 8) * MB
+SIZE = (2 if DEBUG else 8) * MB
 BUFFER = 512 * 1024
-# Slow enough that one path is not enough for the scheduler.
-RATE = "rate 60mbit limit 1000"
+# The paths, and never the processors, are what limits, and none of them keeps
+# more in its queue than a part of what the sender may have under way: so there is
+# always something for the next one.
+RATE = f"rate {2 if DEBUG else 60}mbit burst 32k limit 100k"
 
 
-def limit_rate(lab, rate=RATE):
+def limit_rate(lab):
     for path in range(lab.paths):
-        lab.client.netem(f"c{path}", rate)
-        lab.mcp.netem(f"mc{path}", rate)
+        lab.client.tc(f"qdisc replace dev c{path} root tbf {RATE}")
+        lab.mcp.tc(f"qdisc replace dev mc{path} root tbf {RATE}")
 
 
 def open_paths(lab, family=4, coding="mp-convert"):
