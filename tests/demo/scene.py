@@ -4,8 +4,8 @@
     client ==========================  MCP  ----------  server
             path 2: 10 Mbit/s, 40 ms          10 ms
 
-Each is a network namespace. The MCP's host is the router between client and
-server too, so that the client can reach the server directly.
+Each is a network namespace. The MCP's host is a router too, which masquerades: so
+the client can reach the server without the MCP as most clients do.
 """
 
 import contextlib
@@ -95,6 +95,11 @@ def build():
     for netns, dev in (SERVER, "router"), (MCP, "server"):
         run(f"tc -n {netns} qdisc add dev {dev} root netem delay 5ms")
     run(f"ip -n {SERVER} route add default via 10.9.0.1")
+
+    run(f"ip netns exec {MCP} nft add table ip demo")
+    run(f"ip netns exec {MCP} nft add chain ip demo post "
+        "{ type nat hook postrouting priority 100 ; }")
+    run(f"ip netns exec {MCP} nft add rule ip demo post oifname server masquerade")
 
     ctl("acl add 10.0.0.0/14")
     # MPTCP sockets of Linux take no echo in the SYN/ACK.
