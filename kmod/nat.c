@@ -19,6 +19,7 @@
 #include "downstream.h"
 #include "icmp.h"
 #include "nat.h"
+#include "peer_dial.h"
 #include "preserve.h"
 #include "session.h"
 #include "socket.h"
@@ -439,6 +440,7 @@ static bool mcp_nat_busy(struct mcp_net *mnet)
 {
 	return READ_ONCE(mnet->pool.range_count) ||
 		READ_ONCE(mnet->pool.mapping_count) ||
+		atomic_read(&mnet->peers.dials) ||
 		mcp_preserve_busy(&mnet->preserve);
 }
 
@@ -637,6 +639,8 @@ unsigned int mcp_nat_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 		mcp_nat_watch(&s->down, skb, thoff, &th, family);
 		spin_unlock(&s->lock);
 		verdict = mcp_nat_pass(s, skb);
+		if (verdict == NF_ACCEPT && s->peer_dial && th.syn && th.ack)
+			verdict = mcp_peer_dial_synack(s, skb, thoff, &th);
 		mcp_session_put(s);
 		return verdict;
 	}
@@ -759,6 +763,7 @@ unsigned int mcp_nat_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 		goto out;
 	spin_lock(&s->lock);
 	/* Only the SYN is under way; anything else is forged. */
+	seq += mcp_peer_dial_shift(s);
 	if (s->down.heard == MCP_OUTCOME_PENDING && seq == s->down.isn) {
 		if (kind == MCP_ICMP_HARD) {
 			s->down.icmp_code = icmph.code;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/icmpv6.h>
 #include <linux/netfilter.h>
+#include <net/icmp.h>
 #include <net/netfilter/ipv4/nf_reject.h>
 #include <net/netfilter/ipv6/nf_reject.h>
 
@@ -29,4 +31,29 @@ void mcp_reply_reset(struct mcp_net *mnet, struct sk_buff *syn,
 		nf_send_reset(mnet->net, NULL, syn, NF_INET_LOCAL_IN);
 	else
 		nf_send_reset6(mnet->net, NULL, syn, NF_INET_LOCAL_IN);
+}
+
+/**
+ * mcp_reply_unreachable() - answer a SYN with an ICMP error
+ * @mnet: the namespace
+ * @syn: the SYN, on its way in, with device and route; stays the caller's
+ * @client: its source
+ * @code: code of "destination unreachable"
+ *
+ * No more than so many a second for one client, as with RSTs.
+ *
+ * Context: BH off, under rcu_read_lock().
+ */
+void mcp_reply_unreachable(struct mcp_net *mnet, struct sk_buff *syn,
+			   const struct mcp_endpoint *client, u8 code)
+{
+	if (!mcp_policy_may_reply(mnet, client, MCP_REPLY_RESET)) {
+		mcp_count(mnet, MCP_STAT_REPLY_SUPPRESSED);
+		return;
+	}
+	mcp_count(mnet, MCP_STAT_REPLY_UNREACHABLE);
+	if (client->family == AF_INET)
+		icmp_send(syn, ICMP_DEST_UNREACH, code, 0);
+	else
+		icmpv6_send(syn, ICMPV6_DEST_UNREACH, code, 0);
 }

@@ -82,7 +82,7 @@ int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift)
  * but for its sender's place in the headers of the link.
  *
  * Context: BH off, under rcu_read_lock(): @skb's route need not be held.
- * Return: the copy, with a route that is held; or NULL.
+ * Return: the copy, with a route that is held if there is one; or NULL.
  */
 struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 				 unsigned int payload_len)
@@ -106,7 +106,7 @@ struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 			       GFP_ATOMIC | __GFP_NOWARN);
 	if (!copy)
 		return NULL;
-	if (!skb_dst_force(copy)) {
+	if (skb_dst(copy) && !skb_dst_force(copy)) {
 		kfree_skb(copy);
 		return NULL;
 	}
