@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/icmpv6.h>
 #include <linux/netfilter.h>
-#include <net/icmp.h>
 #include <net/netfilter/ipv4/nf_reject.h>
 #include <net/netfilter/ipv6/nf_reject.h>
 
@@ -36,7 +34,8 @@ void mcp_reply_reset(struct mcp_net *mnet, struct sk_buff *syn,
 /**
  * mcp_reply_unreachable() - answer a SYN with an ICMP error
  * @mnet: the namespace
- * @syn: the SYN, on its way in, with device and route; stays the caller's
+ * @syn: the SYN, on its way in, with device; if it has a route, that must not be one
+ *	 for the host. Stays the caller's
  * @client: its source
  * @code: code of "destination unreachable"
  *
@@ -53,7 +52,7 @@ void mcp_reply_unreachable(struct mcp_net *mnet, struct sk_buff *syn,
 	}
 	mcp_count(mnet, MCP_STAT_REPLY_UNREACHABLE);
 	if (client->family == AF_INET)
-		icmp_send(syn, ICMP_DEST_UNREACH, code, 0);
+		nf_send_unreach(syn, code, NF_INET_PRE_ROUTING);
 	else
-		icmpv6_send(syn, ICMPV6_DEST_UNREACH, code, 0);
+		nf_send_unreach6(mnet->net, syn, code, NF_INET_PRE_ROUTING);
 }

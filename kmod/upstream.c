@@ -440,9 +440,7 @@ static void mcp_held_reset(struct mcp_session *s, struct sk_buff *skb)
 
 static void mcp_held_unreachable(struct mcp_session *s, struct sk_buff *skb)
 {
-	if (skb_dst(skb) || mcp_deliver(skb, s->key.client.family))
-		mcp_reply_unreachable(s->mnet, skb, &s->key.client,
-				      s->down.icmp_code);
+	mcp_reply_unreachable(s->mnet, skb, &s->key.client, s->down.icmp_code);
 	kfree_skb(skb);
 }
 
