@@ -253,13 +253,14 @@ class Gateway:
 
     # --------------------------------------------------------------- ends
 
-    def listen(self, family=4, port=80, protocol="tcp", where="9.0", backlog=4096):
-        """A server's listening socket."""
-        sock = self.ns["s"].socket(FAMILY[family], socket.SOCK_STREAM, PROTOCOL[protocol])
+    def listen(self, family=4, port=80, protocol="tcp", where="9.0", name="s", backlog=4096):
+        """A server's listening socket, or that of another namespace: `where` is its
+        network."""
+        sock = self.ns[name].socket(FAMILY[family], socket.SOCK_STREAM, PROTOCOL[protocol])
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address(where, 2, family), port))
         sock.listen(backlog)
-        return Listener(sock, address(where, 2, family), port, self.ns["s"].sockets)
+        return Listener(sock, address(where, 2, family), port, self.ns[name].sockets)
 
     def socket(self, name="h", family=4, protocol="tcp", source=None):
         """A socket of a host, not connected."""
