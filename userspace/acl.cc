@@ -123,9 +123,9 @@ Status change(const Result<std::vector<AclEntry>>& entries, uint8_t command)
             error.message =
                 fmt::format("no entry {}: see 'mptcpproxyctl acl show'", format_key(entry));
         else if (error.kernel_errno == ENODEV)
-            error.message = fmt::format(
-                "no peer {}: name one with 'mptcpproxyctl peer add {} ADDRESS' first", *entry.via,
-                *entry.via);
+            error.message =
+                fmt::format("no peer {}: name one with 'mptcpproxyctl peer add {} ADDRESS' first",
+                            *entry.via, *entry.via);
         first = std::move(error);
     }
     return first;
@@ -162,7 +162,8 @@ std::string details()
 {
     return "PREFIX is like 192.0.2.0/24, 2001:db8::/32, a plain address, or 'all' for 0.0.0.0/0\n"
            "and ::/0. With 'dev' only clients whose packets come in through IFACE are meant. With\n"
-           "'origin' they may name originators in that PREFIX, for 'source preserve'. With 'via' a\n"
+           "'origin' they may name originators in that PREFIX, for 'source preserve'. With 'via' "
+           "a\n"
            "peer dials their servers.\n";
 }
 
@@ -174,8 +175,7 @@ Result<std::vector<AclEntry>> parse_acl(Words& words, bool whole)
 {
     std::vector<AclEntry> entries;
 
-    if (words.empty() || words.peek() == "dev" || words.peek() == "origin" ||
-        words.peek() == "via")
+    if (words.empty() || words.peek() == "dev" || words.peek() == "origin" || words.peek() == "via")
         return usage_error("a PREFIX is missing: name one, or 'all'");
     const std::string& network = words.next();
     if (means_all(network)) {

@@ -102,7 +102,8 @@ Result<Endpoint> parse_endpoint(std::string_view text)
                 : colon == std::string_view::npos || text.find(':') != colon; // IPv6 alone
 
     if (bracket && (close == std::string_view::npos || (!plain && text[close + 1] != ':')))
-        return usage_error(fmt::format("'{}' is no address with a port: write [ADDRESS]:PORT", text));
+        return usage_error(
+            fmt::format("'{}' is no address with a port: write [ADDRESS]:PORT", text));
     const std::string_view host =
         bracket ? text.substr(1, close - 1) : text.substr(0, plain ? text.size() : colon);
     const Result<Address> address = parse_address(host);

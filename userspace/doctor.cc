@@ -41,8 +41,8 @@ void of_module(const Facts& facts, std::vector<Finding>& found)
     if (facts.mcp.up)
         return;
     if (facts.port_taken == true)
-        found.push_back({"port-taken", "another program has the MCP's port",
-                         "mptcpproxyctl mcp up port N"});
+        found.push_back(
+            {"port-taken", "another program has the MCP's port", "mptcpproxyctl mcp up port N"});
     else
         found.push_back({"mcp-down", "the MCP is not up", "mptcpproxyctl mcp up"});
 }
@@ -73,8 +73,9 @@ void of_mptcp(const Facts& facts, std::vector<Finding>& found)
 void of_service(const Facts& facts, std::vector<Finding>& found)
 {
     if (facts.mcp.up && facts.acl_entries == 0 && facts.rules.empty() && !facts.has_mappings)
-        found.push_back({"nobody-served", "nobody is served: the ACL is empty, and so are rules "
-                                          "and mappings",
+        found.push_back({"nobody-served",
+                         "nobody is served: the ACL is empty, and so are rules "
+                         "and mappings",
                          "mptcpproxyctl acl add PREFIX"});
     for (const Rule& rule : facts.rules) {
         if (!rule.peer || std::any_of(facts.peers.begin(), facts.peers.end(),
@@ -90,10 +91,11 @@ void of_service(const Facts& facts, std::vector<Finding>& found)
 void of_peers(const Facts& facts, std::vector<Finding>& found)
 {
     for (const Peer& peer : facts.unreachable)
-        found.push_back({"no-route",
-                         fmt::format("there is no route to the peer {} at {}", peer.name,
-                                     format_address(*peer.address)),
-                         fmt::format("ip route add {} via GATEWAY", format_address(*peer.address))});
+        found.push_back(
+            {"no-route",
+             fmt::format("there is no route to the peer {} at {}", peer.name,
+                         format_address(*peer.address)),
+             fmt::format("ip route add {} via GATEWAY", format_address(*peer.address))});
     for (const Peer& peer : facts.peers) {
         if (!peer.address || !peer.state)
             continue;
@@ -102,6 +104,13 @@ void of_peers(const Facts& facts, std::vector<Finding>& found)
         if (*peer.state == MCP_PEER_DOWN)
             found.push_back({"peer-down", fmt::format("the peer {} does not answer", who),
                              fmt::format("ping {}", format_address(*peer.address))});
+        else if (peer.refused.value_or(0) > 0 && peer.accepted.value_or(0) == 0)
+            found.push_back(
+                {"peer-refuses",
+                 fmt::format("the peer {} has refused all it was asked: its ACL may not "
+                             "have this gateway, or it wants a cookie",
+                             who),
+                 "mptcpproxyctl acl add PREFIX    # there"});
         else if (*peer.state == MCP_PEER_PLAIN)
             found.push_back(
                 {"peer-not-converting",
@@ -127,8 +136,7 @@ void of_routing(const Facts& facts, std::vector<Finding>& found)
                              "what is not taken off the path is not routed on: forwarding is off",
                              "sysctl -w net.ipv4.ip_forward=1"});
         if (facts.forwards6 == false)
-            found.push_back({"forwarding6-off",
-                             "the same for IPv6",
+            found.push_back({"forwarding6-off", "the same for IPv6",
                              "sysctl -w net.ipv6.conf.all.forwarding=1"});
     }
     if (!facts.peers.empty() || facts.has_pool)
@@ -298,8 +306,8 @@ std::optional<bool> is_taken(uint16_t port)
         return std::nullopt;
     const int one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    const bool taken = bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
-                       errno == EADDRINUSE;
+    const bool taken =
+        bind(fd, reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno == EADDRINUSE;
     close(fd);
     return taken;
 }

@@ -138,8 +138,7 @@ Status flush(Words& words, Output&)
 
 constexpr Command commands[] = {
     {"show", "", "list the rules in their order, with what they took", show},
-    {"add",
-     "[dev IFACE|local] [from PREFIX] [to PREFIX] [dport A-B] via PEER|direct | pass",
+    {"add", "[dev IFACE|local] [from PREFIX] [to PREFIX] [dport A-B] via PEER|direct | pass",
      "take these connections off the path, or leave them alone", add},
     {"del", "NUMBER", "forget a rule; its connections go on", del},
     {"flush", "", "forget all rules", flush},
@@ -158,11 +157,13 @@ const Object intercept_object = {"intercept", "connections taken off the path", 
 
 Result<Rule> parse_rule(Words& words)
 {
-    static constexpr Option options[] = {
-        {"dev", "an interface name"}, {"local", ""},
-        {"from", "a PREFIX"},         {"to", "a PREFIX"},
-        {"dport", "a port, or a range like 1024-65535,"},
-        {"via", "a peer's name, or 'direct',"}, {"pass", ""}};
+    static constexpr Option options[] = {{"dev", "an interface name"},
+                                         {"local", ""},
+                                         {"from", "a PREFIX"},
+                                         {"to", "a PREFIX"},
+                                         {"dport", "a port, or a range like 1024-65535,"},
+                                         {"via", "a peer's name, or 'direct',"},
+                                         {"pass", ""}};
     const auto values = parse_options(words, options);
     if (!values)
         return values.error();

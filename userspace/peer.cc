@@ -122,10 +122,9 @@ Status change(const Result<Peer>& peer, uint8_t command)
 
     Error error = std::move(status.error());
     if (error.kernel_errno == EEXIST)
-        error.message = fmt::format("{} is there already: take it back first, to change it",
-                                    format_peer({.name = peer->name,
-                                                 .address = peer->address,
-                                                 .port = peer->port}));
+        error.message = fmt::format(
+            "{} is there already: take it back first, to change it",
+            format_peer({.name = peer->name, .address = peer->address, .port = peer->port}));
     else if (error.kernel_errno == ENOENT)
         error.message = fmt::format("no peer {}: see 'mptcpproxyctl peer show'", peer->name);
     return error;
@@ -153,8 +152,7 @@ Status flush(Words& words, Output&)
 
 constexpr Command commands[] = {
     {"show", "", "list the peers, and how they do", show},
-    {"add",
-     "NAME ADDRESS [port N] [codec mp-convert|convert] [prio N] [cookie HEX] [origin]",
+    {"add", "NAME ADDRESS [port N] [codec mp-convert|convert] [prio N] [cookie HEX] [origin]",
      "let this MCP dial for ours", add},
     {"del", "NAME [ADDRESS [port N]]", "no longer dial it; its connections go on", del},
     {"flush", "", "forget all peers", flush},

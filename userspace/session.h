@@ -32,7 +32,7 @@ struct Session {
     std::optional<uint64_t> bytes_down = {};
     std::optional<uint8_t> ingress = {}; // enum mcp_ingress
     std::optional<Endpoint> peer = {};   // the MCP that has dialled
-    std::optional<uint8_t> end = {}; // enum mcp_end
+    std::optional<uint8_t> end = {};     // enum mcp_end
 };
 
 // Reads a nest of enum mcp_endpoint_attr; nothing if there is no nest. A port

@@ -94,8 +94,8 @@ Status del(Words& words, Output&)
     put_static_mapping(message, {.external = *external});
     Status status = module->request(message);
     if (!status && status.error().kernel_errno == ENOENT)
-        status.error().message = fmt::format("no mapping {}: see 'mptcpproxyctl mapping show'",
-                                             format_where(*external));
+        status.error().message =
+            fmt::format("no mapping {}: see 'mptcpproxyctl mapping show'", format_where(*external));
     return status;
 }
 
@@ -121,13 +121,15 @@ constexpr Command commands[] = {
 std::string details()
 {
     return "EXTERNAL and CLIENT are like 192.0.2.1:443 or [2001:db8::1]:443, or an address alone:\n"
-           "of EXTERNAL all ports that nobody else has, of CLIENT the same port. With 'via' a peer\n"
+           "of EXTERNAL all ports that nobody else has, of CLIENT the same port. With 'via' a "
+           "peer\n"
            "dials the client. After 'lifetime' the mapping is gone.\n";
 }
 
 } // namespace
 
-const Object mapping_object = {"mapping", "connections from outside to a client", commands, details};
+const Object mapping_object = {"mapping", "connections from outside to a client", commands,
+                               details};
 
 Result<StaticMapping> parse_static_mapping(Words& words)
 {

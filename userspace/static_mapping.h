@@ -20,9 +20,9 @@ extern const Object mapping_object;
 struct StaticMapping {
     Endpoint external;
     Endpoint client = {};
-    std::optional<std::string> peer = {};   // who dials the client; none: this MCP
-    std::optional<uint32_t> lifetime = {};  // in seconds; none: for ever
-    std::optional<uint64_t> hits = {};      // only from the kernel
+    std::optional<std::string> peer = {};  // who dials the client; none: this MCP
+    std::optional<uint32_t> lifetime = {}; // in seconds; none: for ever
+    std::optional<uint64_t> hits = {};     // only from the kernel
 
     bool operator==(const StaticMapping&) const = default;
 };
