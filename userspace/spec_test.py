@@ -22,7 +22,7 @@ TYPES = [
     (r"flag\b", {"type": "flag"}),
     (r"be16\b", {"type": "u16", "byte-order": "big-endian"}),
     (r"(u8|u16|u32|u64)\b", None),
-    (r"(4 or 16|1 to 64) octets", {"type": "binary"}),
+    (r"(4 or 16 )?octets", {"type": "binary"}),
 ]
 
 

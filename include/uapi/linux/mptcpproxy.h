@@ -251,8 +251,8 @@ enum mcp_peer_attr {
 	MCP_PEER_A_PORT,		/* be16: default 5124 */
 	MCP_PEER_A_CODEC,		/* u8: enum mcp_codec, default mp-convert */
 	MCP_PEER_A_PRIO,		/* u32: the least is dialled first; default 0 */
-	MCP_PEER_A_COOKIE,		/* 1 to 64 octets: of Convert; absent: none, or
-					 * what the peer asks for
+	MCP_PEER_A_COOKIE,		/* octets, at most 64: of Convert; absent: none,
+					 * or what the peer asks for
 					 */
 	MCP_PEER_A_ORIGIN,		/* flag: it is told who dials (MP_CONVERT, D = 1) */
 	MCP_PEER_A_STATE,		/* u8: enum mcp_peer_state */
