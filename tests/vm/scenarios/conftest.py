@@ -7,7 +7,7 @@ import pytest
 
 import mcp_client
 from gateway import Gateway
-from lab import TOP, Lab
+from lab import DEBUG, TOP, Lab
 
 MODULE = "/sys/module/mptcpproxy"
 
@@ -15,6 +15,28 @@ MODULE = "/sys/module/mptcpproxy"
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "leaves_sessions: the MCP need not be without sessions at the end")
+
+
+def each_value_once(items):
+    """Of the variants of each test as few as have each value of each parameter."""
+    seen, kept, left = set(), [], []
+    for item in items:
+        call = getattr(item, "callspec", None)
+        values = {(item.fspath, item.originalname, name, str(value))
+                  for name, value in call.params.items()} if call else {item.nodeid}
+        (left if values <= seen else kept).append(item)
+        seen |= values
+    return kept, left
+
+
+def pytest_collection_modifyitems(config, items):
+    """The debug kernel is slow: what another kernel runs in all variants, it runs in some,
+    unless MCP_ALL is set."""
+    if not DEBUG or os.environ.get("MCP_ALL"):
+        return
+    kept, left = each_value_once(items)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 def load_module():
