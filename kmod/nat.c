@@ -458,8 +458,10 @@ static unsigned int mcp_nat_established(struct mcp_net *mnet,
 	bool foreign = mcp_pool_foreign(mnet, &tuple->external);
 	struct sock *sk;
 
+	/* One of the host's own, come back, has a route. */
 	if (!foreign && mcp_preserve_has(mnet, tuple))
-		return mcp_deliver(skb, tuple->external.family) ? NF_ACCEPT :
+		return skb_dst(skb) ||
+			mcp_deliver(skb, tuple->external.family) ? NF_ACCEPT :
 			NF_DROP;
 	if (!foreign && (!syn || !mcp_pool_mapped(mnet, &tuple->external) ||
 			 mcp_socket_listens(mnet->net, &tuple->external,
@@ -468,7 +470,6 @@ static unsigned int mcp_nat_established(struct mcp_net *mnet,
 	sk = mcp_socket_find(mnet->net, &tuple->external, &tuple->server, 0);
 	if (sk) {
 		sock_gen_put(sk);
-		/* One of the host's own, come back, has a route. */
 		if (!foreign || skb_dst(skb) ||
 		    mcp_deliver(skb, tuple->external.family))
 			return NF_ACCEPT;
