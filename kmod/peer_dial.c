@@ -516,9 +516,12 @@ unsigned int mcp_peer_dial_synack(struct mcp_session *s, struct sk_buff *skb,
 	struct mcp_peer_dial *pd = s->peer_dial;
 	u8 heard;
 
-	if (!pd->len)
-		return NF_ACCEPT;
 	spin_lock(&s->lock);
+	/* What is asked now may be another peer, see mcp_nat_close(). */
+	if (!pd->len || s->down.heard != MCP_OUTCOME_PENDING) {
+		spin_unlock(&s->lock);
+		return NF_ACCEPT;
+	}
 	heard = mcp_peer_hear(s, skb, thoff + th->doff * 4,
 			      ntohl(th->ack_seq));
 	/* The first one counts: another may be what a stranger sends. */
