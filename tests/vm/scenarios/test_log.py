@@ -187,7 +187,7 @@ def test_mapping_apart(mcp, client_wire, server_wire):
 
 def test_down(mcp, client_wire, server_wire):
     """The end of all is told too."""
-    mcp("port-block 64")
+    mcp("port-block 64 hold-timeout 60s")
     with Log() as log, Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]):
         for number in range(3):
             connect(client_wire, f"10.77.3.{number + 1}")
@@ -204,7 +204,7 @@ def test_down(mcp, client_wire, server_wire):
 def test_block(mcp, pool, client_wire, server_wire, family, ranges, first, last, size):
     """The connections of a client come from one block of ports, which is one
     entry: a second one when that is full, and the end with the last port."""
-    mcp(f"port-block {size}")
+    mcp(f"port-block {size} hold-timeout 60s")
     pool(*ranges)
     address = "10.77.2.1" if family == 4 else "fd77:0:0:222::1"
     with Log() as log, \
@@ -243,7 +243,7 @@ def test_block(mcp, pool, client_wire, server_wire, family, ranges, first, last,
 
 def test_block_of_a_prefix(mcp, client_wire, server_wire):
     """All addresses of an IPv6 /64 are one client, also to a server of IPv4."""
-    mcp("port-block 64")
+    mcp("port-block 64 hold-timeout 60s")
     with Log() as log, Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]) as server:
         for host in 1, 2:
             client = raw_client(client_wire, 6, f"fd77:0:0:333::{host}")
@@ -259,7 +259,7 @@ def test_block_of_a_prefix(mcp, client_wire, server_wire):
 def test_blocks_of_two(mcp, pool, client_wire, server_wire):
     """No two clients have ports of one block. When all blocks are taken, who has
     one goes on, and others are refused until one is free."""
-    counted = mcp("port-block 64")
+    counted = mcp("port-block 64 hold-timeout 60s")
     pool("10.50.0.1 ports 3000-3127")
     with Log() as log, Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]) as server:
         mine = [connect(client_wire, "10.77.4.1") for _ in range(5)]
@@ -289,7 +289,7 @@ def test_blocks_of_two(mcp, pool, client_wire, server_wire):
 
 def test_limit_counts_ports(mcp, client_wire, server_wire):
     """A client is limited by the ports that it uses, not by those of its block."""
-    counted = mcp("port-block 64 max-ports-client 2")
+    counted = mcp("port-block 64 max-ports-client 2 hold-timeout 60s")
     with Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]):
         for _ in range(2):
             connect(client_wire, "10.77.5.1")
@@ -303,7 +303,7 @@ def test_limit_counts_ports(mcp, client_wire, server_wire):
 
 def test_block_size_changed(mcp, client_wire, server_wire):
     """An address keeps its blocks as they are while one of them is in use."""
-    mcp("port-block 64")
+    mcp("port-block 64 hold-timeout 60s")
     with Log() as log, Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]):
         first = connect(client_wire, "10.77.6.1")
         ctl("mcp set port-block 0")
@@ -477,7 +477,7 @@ class Monitor:
 def test_tool(mcp, client_wire, server_wire, block):
     """What the tool prints, as text and as JSON, is what happened, at the time
     at which it happened: also when it comes to read that late."""
-    counted = mcp(f"port-block {block}")
+    counted = mcp(f"port-block {block} hold-timeout 60s")
     with Monitor("monitor", "mapping") as text, Monitor("-j", "monitor", "mapping") as rows, \
             Monitor("-j", "monitor", "session") as others, \
             Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]) as server:

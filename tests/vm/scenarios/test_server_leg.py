@@ -771,7 +771,7 @@ def test_all_closed_and_deleted(world):
 
 def test_many_at_a_time(mcp, client_wire, server_wire):
     """Dials side by side; none is mistaken for another."""
-    counted = mcp(LEG)
+    counted = mcp(LEG + " hold-timeout 60s")
     with Answering(server_wire, lambda syn, before: "rst" if syn.dport == 81 else 0,
                    [RAW_SERVER4]):
         trials = [(raw_client(client_wire), codec.mp_convert(RAW_SERVER4, 80 + number % 2))
