@@ -587,8 +587,20 @@ static bool mcp_passed(unsigned long *until)
 	return true;
 }
 
+/* Refuses one that has got no port in all the time. */
+static bool mcp_waited_in_vain(struct mcp_session *s)
+{
+	if (s->down.outcome != MCP_OUTCOME_CROWDED)
+		return false;
+	mcp_count(s->mnet, MCP_STAT_REFUSED_PORTS);
+	mcp_fail_dial(s, MCP_OUTCOME_NO_RESOURCES);
+	return true;
+}
+
 static void mcp_hold_expired(struct mcp_session *s)
 {
+	if (mcp_waited_in_vain(s))
+		return;
 	if (READ_ONCE(s->mnet->settings.hold_expiry) == MCP_HOLD_EXPIRY_REFUSE) {
 		mcp_fail(s, MCP_END_HOLD_EXPIRED, MCP_ERR_NETWORK_FAILURE);
 		return;
@@ -599,6 +611,8 @@ static void mcp_hold_expired(struct mcp_session *s)
 
 static void mcp_dial_timeout(struct mcp_session *s)
 {
+	if (mcp_waited_in_vain(s))
+		return;
 	mcp_downstream_give_up(s);
 	trace_mcp_dial(s, MCP_OUTCOME_TIMED_OUT);
 	mcp_fail_dial(s, MCP_OUTCOME_TIMED_OUT);
@@ -674,12 +688,17 @@ static void mcp_time_limits(struct mcp_session *s)
  */
 static bool mcp_evicted(struct mcp_session *s)
 {
-	if (!s->half_open || !test_bit(MCP_SESSION_EVICTED, &s->events))
+	if (!test_bit(MCP_SESSION_EVICTED, &s->events))
 		return false;
-	if (s->withdrawal ? !mcp_withdraw_complete(s) :
-	    !s->dialled || !mcp_upstream_complete(s))
+	/* mcp_withdraw_run() knows whether it is over, and yields then. */
+	if (!s->half_open && s->withdrawal)
+		return false;
+	if (s->half_open &&
+	    (s->withdrawal ? !mcp_withdraw_complete(s) :
+	     !s->dialled || !mcp_upstream_complete(s)))
 		return true;
 	clear_bit(MCP_SESSION_EVICTED, &s->events);
+	mcp_downstream_keep_room(s);
 	return false;
 }
 

@@ -123,18 +123,6 @@ bool mcp_downstream_foreign(const struct mcp_session *s)
 	return foreign;
 }
 
-/**
- * mcp_downstream_begin() - be ready for what the server answers, in either way
- * @s: the session; down.tuple is complete
- *
- * Context: the worker.
- * Return: 0, or as mcp_nat_open() and mcp_connect() say.
- */
-int mcp_downstream_begin(struct mcp_session *s)
-{
-	return s->down.by_socket ? mcp_connect(s) : mcp_nat_open(s);
-}
-
 /*
  * Who keeps a port only to remember a connection that is over makes room where
  * there are few left.
@@ -146,27 +134,103 @@ static bool mcp_downstream_reclaim(struct mcp_session *s,
 		mcp_session_make_room(s->mnet, MCP_MARK_CLOSING, s);
 }
 
+/* A port is free again, and it is this session's turn. */
+static int mcp_downstream_port_freed(struct wait_queue_entry *wait,
+				     unsigned int mode, int sync, void *key)
+{
+	/* The next one is another's. */
+	list_del_init(&wait->entry);
+	mcp_session_kick(container_of(wait, struct mcp_session, down.wait));
+	return 1;
+}
+
+/* Until there is a socket, @wait is not used for one. */
+static void mcp_downstream_await_port(struct mcp_session *s)
+{
+	struct mcp_pool *pool = &s->mnet->pool;
+	struct mcp_downstream *d = &s->down;
+
+	if (!d->queued)
+		atomic_inc(&pool->waiting);
+	else if (!list_empty_careful(&d->wait.entry))
+		return;
+	d->queued = true;
+	init_waitqueue_func_entry(&d->wait, mcp_downstream_port_freed);
+	add_wait_queue_exclusive(&pool->freed, &d->wait);
+}
+
+/* If it waits, it does not any more. @served: it has a port. */
+static void mcp_downstream_leave_queue(struct mcp_session *s, bool served)
+{
+	struct mcp_pool *pool = &s->mnet->pool;
+	struct mcp_downstream *d = &s->down;
+	bool woken;
+
+	if (!d->queued)
+		return;
+	d->queued = false;
+	spin_lock_irq(&pool->freed.lock);
+	woken = list_empty(&d->wait.entry);
+	list_del_init(&d->wait.entry);
+	spin_unlock_irq(&pool->freed.lock);
+	atomic_dec(&pool->waiting);
+	/* What it was woken for is the next one's. */
+	if (woken && !served)
+		wake_up(&pool->freed);
+}
+
+/**
+ * mcp_downstream_begin() - be ready for what the server answers, in either way
+ * @s: the session; down.tuple is complete
+ *
+ * Context: the worker.
+ * Return: 0, or as mcp_nat_open() and mcp_connect() say.
+ */
+int mcp_downstream_begin(struct mcp_session *s)
+{
+	/* From here on, @wait may be a socket's. */
+	mcp_downstream_leave_queue(s, s->down.map);
+	return s->down.by_socket ? mcp_connect(s) : mcp_nat_open(s);
+}
+
 /*
  * Where half-open sessions have nearly all ports, the oldest makes room: one for
  * one, and not for a client that has had its share. True if the session waits for
  * that.
+ *
+ * One for one: who comes while others wait, and is faster than who is woken, has
+ * another session make room too. So who is woken in vain need only wait on. Where
+ * ports are not alike, the one that is free need not be of use; then there are some
+ * more tries.
  */
 static bool mcp_downstream_crowded(struct mcp_session *s,
 				   const struct mcp_endpoint *addr,
 				   enum mcp_stat reason)
 {
 	struct mcp_downstream *d = &s->down;
+	struct mcp_pool *pool = &s->mnet->pool;
+	bool alike, wanted;
 
 	if (d->map ? d->crowded : reason != MCP_STAT_REFUSED_PORTS)
 		return false;
+	alike = mcp_pool_one_for_one(pool, addr);
+	if (d->crowded && alike)
+		return true;
 	if (d->crowded >= MCP_CROWDED_TRIES)
 		return false;
+	wanted = mcp_pool_crowded(pool, addr, d->map) ||
+		(d->map && alike && atomic_read(&pool->waiting) > d->queued);
+	/* It may also be that a port has become free since there was none. */
 	if (!mcp_downstream_reclaim(s, addr) &&
-	    (!mcp_pool_crowded(&s->mnet->pool, addr, d->map) ||
+	    (!wanted ||
 	     !mcp_session_make_room(s->mnet, MCP_MARK_HALF_OPEN, s)))
-		return false;
+		return !d->map && alike;
 	d->crowded++;
-	return !d->map;
+	if (d->map)
+		return false;
+	/* Behind the work of who makes room; and it may have been before us. */
+	mcp_session_kick(s);
+	return true;
 }
 
 /* Finds an external port and is ready for what the server answers there. */
@@ -181,11 +245,8 @@ static enum mcp_outcome mcp_downstream_open(struct mcp_session *s,
 	for (tries = 0; tries < MCP_DIAL_TRIES; tries++) {
 		d->map = mcp_pool_map(s->mnet, s->client, &s->key.client, addr,
 				      tries, &reason);
-		if (mcp_downstream_crowded(s, addr, reason)) {
-			/* Behind the work of who makes room. */
-			mcp_session_kick(s);
+		if (mcp_downstream_crowded(s, addr, reason))
 			return MCP_OUTCOME_CROWDED;
-		}
 		if (!d->map)
 			break;
 		tuple.external = d->map->external;
@@ -208,22 +269,26 @@ static enum mcp_outcome mcp_downstream_open(struct mcp_session *s,
 	return MCP_OUTCOME_NO_RESOURCES;
 }
 
-static void mcp_downstream_try(struct mcp_session *s)
+static enum mcp_outcome mcp_downstream_try(struct mcp_session *s)
 {
 	const struct mcp_endpoint *server = &s->request.server;
-	struct mcp_downstream *d = &s->down;
 	struct mcp_endpoint addr;
 	bool preserve;
 
-	d->outcome = MCP_OUTCOME_NO_ROUTE;
 	preserve = mcp_preserve_source(s, &addr);
 	if (!preserve &&
 	    !mcp_pool_choose(&s->mnet->pool, s->client, &s->key.client,
 			     server->family, &addr) &&
 	    !mcp_nat_source(s->mnet, server, s->tos, &addr))
-		return;
-	d->outcome = preserve ? mcp_preserve_open(s, &addr) :
+		return MCP_OUTCOME_NO_ROUTE;
+	return preserve ? mcp_preserve_open(s, &addr) :
 		mcp_downstream_open(s, &addr);
+}
+
+static void mcp_downstream_send(struct mcp_session *s)
+{
+	struct mcp_downstream *d = &s->down;
+
 	if (d->outcome != MCP_OUTCOME_PENDING || d->by_socket)
 		return;
 	d->syn_interval = MCP_SYN_INTERVAL_MS;
@@ -250,7 +315,13 @@ void mcp_downstream_dial(struct mcp_session *s)
 	mcp_downstream_set_options(s);
 	d->relay = !d->by_socket && mcp_downstream_relays(s);
 	d->withdraw = mcp_withdraw_intended(s);
-	mcp_downstream_try(s);
+	d->outcome = mcp_downstream_try(s);
+	if (d->outcome == MCP_OUTCOME_CROWDED) {
+		mcp_downstream_await_port(s);
+		/* A port may have become free in between. */
+		mcp_session_kick(s);
+	}
+	mcp_downstream_send(s);
 }
 
 /**
@@ -261,7 +332,16 @@ void mcp_downstream_dial(struct mcp_session *s)
  */
 void mcp_downstream_dial_again(struct mcp_session *s)
 {
-	mcp_downstream_try(s);
+	struct mcp_downstream *d = &s->down;
+
+	/* Before it looks, or it would miss the port that is free afterwards. */
+	mcp_downstream_await_port(s);
+	d->outcome = mcp_downstream_try(s);
+	if (d->outcome == MCP_OUTCOME_CROWDED)
+		mcp_downstream_await_port(s);
+	else
+		mcp_downstream_leave_queue(s, false);
+	mcp_downstream_send(s);
 }
 
 /**
@@ -413,6 +493,20 @@ bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when)
 }
 
 /**
+ * mcp_downstream_keep_room() - the session was told to make room, and does not
+ * @s: the session
+ *
+ * If others wait for a port, the next one is told instead.
+ *
+ * Context: the worker.
+ */
+void mcp_downstream_keep_room(struct mcp_session *s)
+{
+	if (wq_has_sleeper(&s->mnet->pool.freed))
+		mcp_session_make_room(s->mnet, MCP_MARK_HALF_OPEN, s);
+}
+
+/**
  * mcp_downstream_release() - give up the server's connection or the dial, if any
  * @s: the session
  *
@@ -425,6 +519,7 @@ void mcp_downstream_release(struct mcp_session *s)
 	struct mcp_downstream *d = &s->down;
 	struct socket *sock;
 
+	mcp_downstream_leave_queue(s, false);
 	mcp_nat_close(s, true);
 	sock = mcp_downstream_detach(s);
 	if (sock)

@@ -94,6 +94,7 @@ struct mcp_tuple {
  * @synack_tos:	TOS or traffic class of the server's SYN/ACK
  * @synack:	TCP options of the server's SYN/ACK; written by packets
  * @crowded:	how often another session was told to make room for this one
+ * @queued:	it waits for a port, or was woken and has not looked yet
  * @syn_interval: milliseconds until our SYN is repeated, when it is our turn
  * @map:	external address and port; the worker's
  * @use:	the session in @map's list
@@ -133,6 +134,7 @@ struct mcp_downstream {
 	u8 synack_len;
 	u8 synack[MCP_TCPOPT_MAX];
 	u8 crowded;
+	bool queued;
 	u32 syn_interval;
 	struct mcp_mapping *map;
 	struct mcp_pool_user use;
@@ -153,6 +155,7 @@ void mcp_downstream_give_up(struct mcp_session *s);
 bool mcp_downstream_speaks_mptcp(const struct mcp_session *s);
 enum mcp_upstream_kind mcp_downstream_kind(struct mcp_session *s);
 bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when);
+void mcp_downstream_keep_room(struct mcp_session *s);
 void mcp_downstream_release(struct mcp_session *s);
 
 #endif /* MCP_DOWNSTREAM_H */

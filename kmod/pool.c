@@ -48,6 +48,8 @@ int mcp_pool_init(struct mcp_pool *pool)
 
 	INIT_LIST_HEAD(&pool->ranges);
 	spin_lock_init(&pool->lock);
+	init_waitqueue_head(&pool->freed);
+	atomic_set(&pool->waiting, 0);
 	err = rhashtable_init(&pool->externals, &mcp_external_params);
 	if (err)
 		return err;
@@ -635,12 +637,17 @@ out:
 void mcp_pool_bound(struct mcp_net *mnet, struct mcp_mapping *map)
 {
 	struct mcp_pool *pool = &mnet->pool;
+	bool full;
 
 	spin_lock_bh(&pool->lock);
 	if (!map->bound)
 		WRITE_ONCE(map->ext->bound, map->ext->bound + 1);
 	map->bound = true;
+	full = map->ext->bound == map->ext->ports;
 	spin_unlock_bh(&pool->lock);
+	/* Who waits for one of these ports waits in vain, see mcp_pool_one_for_one(). */
+	if (full)
+		wake_up_all(&pool->freed);
 }
 
 /**
@@ -695,6 +702,31 @@ bool mcp_pool_crowded(struct mcp_pool *pool, const struct mcp_endpoint *addr,
 }
 
 /**
+ * mcp_pool_one_for_one() - will who waits for a port get one?
+ * @pool: where
+ * @addr: the external address, port zero
+ *
+ * If no other address is in use, and ports are given out one by one, then each
+ * half-open session that ends leaves a port that any other one can use. There are
+ * some as long as not all ports are bound sessions'.
+ *
+ * Context: any.
+ */
+bool mcp_pool_one_for_one(struct mcp_pool *pool, const struct mcp_endpoint *addr)
+{
+	const struct mcp_external *ext;
+	bool will;
+
+	rcu_read_lock();
+	ext = rhashtable_lookup_fast(&pool->externals, addr,
+				     mcp_external_params);
+	will = ext && !ext->block && READ_ONCE(ext->bound) < ext->ports &&
+		atomic_read(&pool->externals.nelems) == 1;
+	rcu_read_unlock();
+	return will;
+}
+
+/**
  * mcp_pool_unmap() - a session does not need its mapping any more
  * @mnet: the namespace
  * @map: the mapping
@@ -735,6 +767,7 @@ void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map)
 	mcp_external_put(pool, ext);
 	spin_unlock_bh(&pool->lock);
 	kfree(map);
+	wake_up(&pool->freed);
 }
 
 /**

@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include "block.h"
 #include "endpoint.h"
@@ -135,6 +136,9 @@ struct mcp_pool_user {
  * @owners:	the same, by external address and port
  * @mapping_count: all mappings, also those without others' sessions; read
  *		anywhere
+ * @freed:	where sessions wait for a port, first come, first served: one of
+ *		them is woken for each that is free again
+ * @waiting:	how many do, and have been woken and did not look yet
  */
 struct mcp_pool {
 	struct list_head ranges;
@@ -145,6 +149,8 @@ struct mcp_pool {
 	struct rhashtable mappings;
 	struct rhashtable owners;
 	u32 mapping_count;
+	wait_queue_head_t freed;
+	atomic_t waiting;
 };
 
 int mcp_pool_init(struct mcp_pool *pool);
@@ -174,6 +180,8 @@ void mcp_pool_bound(struct mcp_net *mnet, struct mcp_mapping *map);
 bool mcp_pool_short(struct mcp_pool *pool, const struct mcp_endpoint *addr);
 bool mcp_pool_crowded(struct mcp_pool *pool, const struct mcp_endpoint *addr,
 		      bool mine);
+bool mcp_pool_one_for_one(struct mcp_pool *pool,
+			  const struct mcp_endpoint *addr);
 void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map);
 void mcp_pool_use(struct mcp_net *mnet, struct mcp_mapping *map,
 		  struct mcp_pool_user *user, const struct mcp_endpoint *server);

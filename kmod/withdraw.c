@@ -7,6 +7,7 @@
 #include <net/dst.h>
 
 #include "deliver.h"
+#include "downstream.h"
 #include "netlink_event.h"
 #include "nat.h"
 #include "pool.h"
@@ -513,6 +514,8 @@ static bool mcp_withdraw_yields(struct mcp_session *s)
 	if (closing != w->closing)
 		mcp_session_mark(s, MCP_MARK_CLOSING, closing);
 	w->closing = closing;
+	if (asked && !closing)
+		mcp_downstream_keep_room(s);
 	return asked && closing;
 }
 
