@@ -404,6 +404,10 @@ static void mcp_dial(struct mcp_session *s)
 		return;
 	}
 	if (s->down.outcome == MCP_OUTCOME_NONE) {
+		if (mcp_implicit(s) && !mcp_implicit_listen(s)) {
+			mcp_fail(s, MCP_END_PASSED, MCP_ERR_NETWORK_FAILURE);
+			return;
+		}
 		s->announced = true;
 		mcp_netlink_notify(s, MCP_EVENT_NEW, MCP_END_NONE);
 		s->dial_until =

@@ -523,8 +523,9 @@ static bool mcp_wants(struct mcp_net *mnet, struct mcp_packet *pkt,
 	}
 	rule = mcp_intercept_match(mnet, &pkt->key.client, &pkt->key.mcp,
 				   pkt->state->in);
-	/* Who speaks MPTCP has no need of it. */
-	if (!rule || pkt->opt.mp_capable)
+	/* Who speaks MPTCP has no need of a peer; nor of us, unless it says so. */
+	if (!rule || (pkt->opt.mp_capable &&
+		      (rule->peer[0] || !mcp_implicit_wants(mnet, &pkt->opt))))
 		return false;
 	t->ingress = MCP_INGRESS_INTERCEPT;
 	t->server = pkt->key.mcp;
@@ -740,7 +741,9 @@ static unsigned int mcp_syn_brought(struct mcp_net *mnet, struct mcp_packet *pkt
 			     pkt->state->in->ifindex);
 	if (sk)
 		sock_gen_put(sk);
-	else if (!mcp_upstream_assign(mnet, pkt->skb, pkt->family))
+	else if (mcp_implicit(s) ?
+		 !mcp_implicit_assign(mnet, pkt->skb, pkt->family, pkt->th.dest) :
+		 !mcp_upstream_assign(mnet, pkt->skb, pkt->family))
 		return NF_DROP;
 	return NF_ACCEPT;
 }
@@ -761,6 +764,18 @@ static unsigned int mcp_opening(struct mcp_net *mnet, struct mcp_packet *pkt,
 	if (pkt->th.fin)
 		return NF_DROP;
 	return mcp_syn(mnet, pkt, s);
+}
+
+/* A further subflow of a connection that ends here in implicit mode: its listener. */
+static bool mcp_joins(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	mcp_packet_options(pkt);
+	if (!pkt->opt.join_syn || pkt->skb->sk)
+		return false;
+	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
+	return !mcp_socket_listens(mnet->net, &pkt->key.mcp,
+				   pkt->state->in->ifindex) &&
+		mcp_implicit_assign(mnet, pkt->skb, pkt->family, pkt->th.dest);
 }
 
 static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
@@ -784,6 +799,9 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 	    !atomic_read(&mnet->intercept.sessions))
 		return NF_ACCEPT;
 	if (!pkt.th.rst && (!pkt.th.syn || pkt.th.ack))
+		return NF_ACCEPT;
+	if (pkt.th.syn && READ_ONCE(mnet->implicit.count) &&
+	    mcp_joins(mnet, &pkt))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.client, &pkt.key.mcp);
 	s = mcp_session_find(mnet, &pkt.key);
@@ -877,12 +895,15 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 		mcp_connect_syn(mnet, skb, thoff, &tuple, ntohl(pkt.th.seq));
 		return NF_ACCEPT;
 	}
-	if (pkt.th.source != READ_ONCE(mnet->settings.port))
+	if (pkt.th.source != READ_ONCE(mnet->settings.port) &&
+	    !READ_ONCE(mnet->implicit.count))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.mcp, &pkt.key.client);
 	s = mcp_session_find(mnet, &pkt.key);
 	if (!s)
 		return NF_ACCEPT;
+	if (mcp_implicit(s))
+		mcp_segment_mp_flags(skb, thoff, MCP_MP_NOT_HERE);
 	/* Not into the answer to a SYN that had no request. */
 	spin_lock_bh(&s->lock);
 	if (s->hashed && s->echo_len &&

@@ -13,6 +13,7 @@
 #include "cookie.h"
 #include "forward.h"
 #include "inbound.h"
+#include "implicit.h"
 #include "intercept.h"
 #include "peer.h"
 #include "plain_server.h"
@@ -40,6 +41,7 @@
  * @plain:	servers that answer only without MP_CAPABLE
  * @peers:	other MCPs that dial for this one
  * @intercept:	which connections are taken off the path
+ * @implicit:	listeners for those that are MPTCP
  * @forwards:	static mappings
  * @cookies:	keys of the Cookie TLV
  * @ts_key:	spreads servers over timestamp offsets
@@ -75,6 +77,7 @@ struct mcp_net {
 	struct mcp_plain_servers plain;
 	struct mcp_peers peers;
 	struct mcp_intercept intercept;
+	struct mcp_ports implicit;
 	struct mcp_forwards forwards;
 	struct mcp_cookies cookies;
 	siphash_key_t ts_key;

@@ -76,6 +76,7 @@ static const struct nla_policy mcp_setting_policy[MCP_S_MAX + 1] = {
 	[MCP_S_PEER_RETRY] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_idle),
 	[MCP_S_CAPABILITY_TTL] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_idle),
 	[MCP_S_FALLBACK] = NLA_POLICY_MAX(NLA_U8, MCP_FALLBACK_DIRECT),
+	[MCP_S_IMPLICIT] = NLA_POLICY_MAX(NLA_U8, MCP_IMPLICIT_OFF),
 };
 
 const struct nla_policy mcp_prefix_policy[MCP_PREFIX_A_MAX + 1] = {
@@ -167,6 +168,7 @@ static const struct {
 	[MCP_S_PEER_RETRY] = { MCP_OFFSET(peer_retry), MCP_SIZE(peer_retry) },
 	[MCP_S_CAPABILITY_TTL] = { MCP_OFFSET(capability_ttl), MCP_SIZE(capability_ttl) },
 	[MCP_S_FALLBACK] = { MCP_OFFSET(fallback), MCP_SIZE(fallback) },
+	[MCP_S_IMPLICIT] = { MCP_OFFSET(implicit), MCP_SIZE(implicit) },
 };
 
 static void *mcp_setting_at(struct mcp_settings *set, int attr)

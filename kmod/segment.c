@@ -8,6 +8,7 @@
 #include <net/tcp.h>
 
 #include "segment.h"
+#include "tcpopt.h"
 
 /* The lengths of the network header after the packet became longer or shorter. */
 static void mcp_fix_length(struct sk_buff *skb)
@@ -165,4 +166,33 @@ int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
 	th->seq = htonl(ntohl(th->seq) - len);
 	mcp_fix_checksum(skb, thoff);
 	return 0;
+}
+
+/**
+ * mcp_segment_mp_flags() - set flags in the MP_CAPABLE of a SYN/ACK
+ * @skb: the SYN/ACK, on its way out
+ * @thoff: offset of the TCP header from skb->data
+ * @flags: which, see &struct mcp_tcpopt.mp_flags
+ *
+ * No key and no HMAC is made of them. Nothing happens if there is no MP_CAPABLE.
+ *
+ * Context: any; does not sleep. Pointers into @skb are void afterwards.
+ */
+void mcp_segment_mp_flags(struct sk_buff *skb, unsigned int thoff, u8 flags)
+{
+	struct tcphdr *th;
+	u8 *option, *end;
+
+	if (skb_ensure_writable(skb, thoff + sizeof(*th)))
+		return;
+	th = (struct tcphdr *)(skb->data + thoff);
+	if (skb_ensure_writable(skb, thoff + th->doff * 4))
+		return;
+	th = (struct tcphdr *)(skb->data + thoff);
+	end = (u8 *)th + th->doff * 4;
+	option = mcp_tcpopt_mp_capable((u8 *)(th + 1), end - (u8 *)(th + 1));
+	if (!option)
+		return;
+	option[3] |= flags;
+	mcp_fix_checksum(skb, thoff);
 }

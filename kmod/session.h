@@ -109,6 +109,7 @@ enum {
  * @dialled:	the server has accepted
  * @bound:	upstream and downstream are bound
  * @half_open:	counted as such in policy
+ * @listened:	mcp_implicit_listen() has a listener for it
  * @gone:	enum mcp_gone: a side that ended in an error
  * @withdrawal:	the MCP has stepped out: see withdraw.h; once set, for ever
  * @peer_dial:	a peer dials: see peer_dial.h; constant
@@ -170,6 +171,7 @@ struct mcp_session {
 	bool dialled;
 	bool bound;
 	bool half_open;
+	bool listened;
 	u8 gone;
 	struct socket *upstream;
 	struct wait_queue_entry up_wait;

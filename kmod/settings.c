@@ -20,6 +20,7 @@ const struct mcp_settings mcp_settings_default = {
 	.filtering = MCP_FILTERING_INDEPENDENT,
 	.refresh = MCP_REFRESH_ANY,
 	.fallback = MCP_FALLBACK_PASS,
+	.implicit = MCP_IMPLICIT_MARKED,
 	/* A Linux client drops MP_CAPABLE from the SYN it sends at 3 s. */
 	.hold_timeout = 2500,
 	.request_timeout = 5000,

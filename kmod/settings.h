@@ -32,6 +32,7 @@ struct mcp_settings {
 	u8 filtering;			/* enum mcp_filtering */
 	u8 refresh;			/* enum mcp_refresh */
 	u8 fallback;			/* enum mcp_fallback */
+	u8 implicit;			/* enum mcp_implicit */
 	u32 hold_timeout;
 	u32 request_timeout;
 	u32 syn_timeout;

@@ -155,43 +155,68 @@ static bool mcp_upstream_hand_over(struct mcp_net *mnet,
 	return taken;
 }
 
+/* A listener's connections. @late: who has no session may ask for one. */
+static bool mcp_accept_from(struct mcp_net *mnet, struct socket *listener,
+			    bool late)
+{
+	int budget = MCP_ACCEPTS_PER_RUN;
+	int err;
+
+	while (!READ_ONCE(mnet->upstream.accept_stop)) {
+		struct mcp_session_key key;
+		struct socket *sock;
+
+		if (!budget--)
+			return false;
+		err = kernel_accept(listener, &sock, O_NONBLOCK);
+		if (err == -EAGAIN)
+			break;
+		if (err)
+			continue;
+		mcp_socket_own(sock);
+		if (mcp_socket_name(sock, true, &key.client) ||
+		    mcp_socket_name(sock, false, &key.mcp)) {
+			/* It was reset before we came to it. */
+			mcp_socket_release(sock);
+			continue;
+		}
+		if (mcp_upstream_hand_over(mnet, &key, sock))
+			continue;
+		if (late)
+			mcp_conversion_late(mnet, &key, sock);
+		else
+			mcp_socket_release(sock);
+	}
+	return true;
+}
+
+/**
+ * mcp_upstream_accept_from() - give connections to the sessions whose SYNs began them
+ * @mnet: the namespace
+ * @listener: whose connections; of mcp_upstream_listen_apart()
+ *
+ * Context: process.
+ * Return: false if there may be more, and others should get the CPU first.
+ */
+bool mcp_upstream_accept_from(struct mcp_net *mnet, struct socket *listener)
+{
+	return mcp_accept_from(mnet, listener, false);
+}
+
 static void mcp_upstream_accept(struct work_struct *work)
 {
 	struct mcp_net *mnet = container_of(work, struct mcp_net,
 					    upstream.accept);
 	struct mcp_upstream *up = &mnet->upstream;
-	int budget = MCP_ACCEPTS_PER_RUN;
-	int err, i;
+	bool more = false;
+	int i;
 
-	for (i = 0; i < MCP_LISTENERS; i++) {
-		while (up->sock[i] && !READ_ONCE(up->accept_stop)) {
-			struct mcp_session_key key;
-			struct socket *sock;
-
-			if (!budget--) {
-				queue_work(system_wq, work);
-				return;
-			}
-			err = kernel_accept(up->sock[i], &sock, O_NONBLOCK);
-			if (err == -EAGAIN)
-				break;
-			if (err)
-				continue;
-			mcp_socket_own(sock);
-			if (mcp_socket_name(sock, true, &key.client) ||
-			    mcp_socket_name(sock, false, &key.mcp)) {
-				/* It was reset before we came to it. */
-				mcp_socket_release(sock);
-				continue;
-			}
-			if (mcp_upstream_hand_over(mnet, &key, sock))
-				continue;
-			if (mcp_listener_any(i))
-				mcp_socket_release(sock);
-			else
-				mcp_conversion_late(mnet, &key, sock);
-		}
-	}
+	for (i = 0; i < MCP_LISTENERS; i++)
+		if (up->sock[i])
+			more |= !mcp_accept_from(mnet, up->sock[i],
+						 !mcp_listener_any(i));
+	if (more)
+		queue_work(system_wq, work);
 }
 
 /**
@@ -203,6 +228,27 @@ static void mcp_upstream_accept(struct work_struct *work)
 void mcp_upstream_init(struct mcp_net *mnet)
 {
 	INIT_WORK(&mnet->upstream.accept, mcp_upstream_accept);
+}
+
+/**
+ * mcp_upstream_listen_apart() - one more listener that nobody can address
+ * @mnet: the namespace
+ * @family: AF_INET or AF_INET6
+ * @sock: the MPTCP listener; sock_release()
+ * @tcp: the TCP socket behind it; with a reference
+ *
+ * It takes the connections whose SYNs mcp_socket_assign() gives to @tcp, to whatever
+ * address.
+ *
+ * Context: process.
+ * Return: 0 or a negative error.
+ */
+int mcp_upstream_listen_apart(struct mcp_net *mnet, u16 family,
+			      struct socket **sock, struct sock **tcp)
+{
+	return mcp_listen_on(mnet->net, family == AF_INET ?
+			     MCP_LISTENER_ANY_IP : MCP_LISTENER_ANY_IP6, 0,
+			     sock, tcp);
 }
 
 /**
@@ -288,12 +334,7 @@ bool mcp_upstream_assign(struct mcp_net *mnet, struct sk_buff *skb, u16 family)
 {
 	struct sock *tcp = READ_ONCE(mnet->upstream.tcp[family == AF_INET6]);
 
-	if (!tcp || !refcount_inc_not_zero(&tcp->sk_refcnt))
-		return false;
-	skb_orphan(skb);
-	skb->sk = tcp;
-	skb->destructor = sock_edemux;
-	return true;
+	return tcp && mcp_socket_assign(tcp, skb);
 }
 
 /* A SYN that was held at PRE_ROUTING is for the host. */
@@ -583,6 +624,7 @@ bool mcp_upstream_complete(struct mcp_session *s)
  */
 void mcp_upstream_release(struct mcp_session *s)
 {
+	mcp_implicit_release(s);
 	if (!s->upstream)
 		return;
 	mcp_session_wait_off(&s->up_wait, s->upstream);

@@ -64,6 +64,9 @@ struct mcp_arrival {
 void mcp_upstream_init(struct mcp_net *mnet);
 int mcp_upstream_listen(struct mcp_net *mnet);
 void mcp_upstream_stop(struct mcp_net *mnet);
+int mcp_upstream_listen_apart(struct mcp_net *mnet, u16 family,
+			      struct socket **sock, struct sock **tcp);
+bool mcp_upstream_accept_from(struct mcp_net *mnet, struct socket *listener);
 
 void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as);
 void mcp_upstream_resume(struct mcp_session *s, struct sk_buff *skb, int ifindex,

@@ -31,6 +31,7 @@ constexpr std::array<std::string_view, 2> filterings = {"endpoint-independent",
                                                         "address-dependent"};
 constexpr std::array<std::string_view, 2> refreshes = {"any", "outbound"};
 constexpr std::array<std::string_view, 2> fallbacks = {"pass", "direct"};
+constexpr std::array<std::string_view, 3> implicits = {"marked", "all", "off"};
 
 using enum SettingType;
 
@@ -104,6 +105,8 @@ constexpr std::array<Setting, MCP_S_MAX> table = {{
      "how long what a peer cannot do is remembered"},
     {"fallback", MCP_S_FALLBACK, choice, 0, 1, MCP_FALLBACK_PASS, fallbacks,
      "without a peer: leave a connection alone, or dial its server"},
+    {"implicit", MCP_S_IMPLICIT, choice, 0, 2, MCP_IMPLICIT_MARKED, implicits,
+     "MPTCP connections that direct rules take: with MP_PREFER_PROXY, all, none"},
 }};
 // clang-format on
 

@@ -135,7 +135,9 @@ TEST_CASE("all settings at once, as text and as JSON")
                                "capability-ttl",
                                "3h",
                                "fallback",
-                               "direct"});
+                               "direct",
+                               "implicit",
+                               "off"});
     REQUIRE(values);
     REQUIRE(values->size() == settings().size());
     const Json json = settings_json(round_trip(*values));
@@ -172,7 +174,8 @@ TEST_CASE("all settings at once, as text and as JSON")
                        {"peer_timeout_ms", 1'000},
                        {"peer_retry_ms", 2'000},
                        {"capability_ttl_ms", 10'800'000},
-                       {"fallback", "direct"}});
+                       {"fallback", "direct"},
+                       {"implicit", "off"}});
 }
 
 TEST_CASE("the octets of a message are those of the contract")

@@ -159,6 +159,7 @@ enum mcp_setting_attr {
 	MCP_S_PEER_RETRY,		/* u32 ms: 100 to 2073600000, default 30000 */
 	MCP_S_CAPABILITY_TTL,		/* u32 ms: 100 to 2073600000, default 3600000 */
 	MCP_S_FALLBACK,			/* u8: enum mcp_fallback, default pass */
+	MCP_S_IMPLICIT,			/* u8: enum mcp_implicit, default marked */
 	__MCP_S_MAX,
 };
 
@@ -183,6 +184,9 @@ enum mcp_refresh { MCP_REFRESH_ANY, MCP_REFRESH_OUTBOUND };
 
 /* A connection that no peer can carry: without an MCP, or dialled by this one. */
 enum mcp_fallback { MCP_FALLBACK_PASS, MCP_FALLBACK_DIRECT };
+
+/* The MPTCP connections that "direct" rules take: with MP_PREFER_PROXY, all, none. */
+enum mcp_implicit { MCP_IMPLICIT_MARKED, MCP_IMPLICIT_ALL, MCP_IMPLICIT_OFF };
 
 /* MCP_A_ACL */
 enum mcp_acl_attr {

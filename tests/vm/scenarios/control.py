@@ -30,6 +30,7 @@ SETTINGS = {
     "refresh": (28, {"any": 0, "outbound": 1}), "max-subflows": (29, "number"),
     "port-block": (30, "number"), "peer-timeout": (31, "ms"), "peer-retry": (32, "ms"),
     "capability-ttl": (33, "ms"), "fallback": (34, {"pass": 0, "direct": 1}),
+    "implicit": (35, {"marked": 0, "all": 1, "off": 2}),
 }
 COUNTS = {1: "total", 2: "half_open", 3: "clients"}
 
