@@ -20,7 +20,7 @@ static const struct nla_policy mcp_peer_policy[MCP_PEER_A_MAX + 1] = {
 	[MCP_PEER_A_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
 	[MCP_PEER_A_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
 	[MCP_PEER_A_CODEC] = NLA_POLICY_RANGE(NLA_U8, MCP_CODEC_MP_CONVERT,
-					      MCP_CODEC_CONVERT),
+					      MCP_CODEC_IMPLICIT),
 	[MCP_PEER_A_PRIO] = { .type = NLA_U32 },
 	[MCP_PEER_A_COOKIE] = NLA_POLICY_RANGE(NLA_BINARY, 1,
 					       MCP_PEER_COOKIE_MAX),
@@ -151,12 +151,12 @@ static int mcp_get_peer(struct genl_info *info, struct mcp_peer_spec *spec,
 	}
 	if (spec->cookie_len && spec->codec != MCP_CODEC_CONVERT) {
 		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_PEER_A_COOKIE],
-				    "MP_CONVERT has no room for a cookie: use codec convert");
+				    "only Convert has room for a cookie: use codec convert");
 		return -EINVAL;
 	}
 	if (spec->origin && spec->codec != MCP_CODEC_MP_CONVERT) {
 		NL_SET_ERR_MSG_ATTR(info->extack, tb[MCP_PEER_A_ORIGIN],
-				    "Convert has no room for an origin: use codec mp-convert");
+				    "only MP_CONVERT has room for an origin: use codec mp-convert");
 		return -EINVAL;
 	}
 	return 0;

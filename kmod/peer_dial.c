@@ -12,6 +12,7 @@
 #include "segment.h"
 #include "session.h"
 #include "socket.h"
+#include "tcpopt.h"
 
 /* So long a SYN fits into any packet: the smallest MTU of IPv6 is 1280. */
 #define MCP_PEER_SYN_MAX	1100
@@ -134,6 +135,11 @@ static int mcp_peer_request(struct mcp_session *s)
 	struct mcp_peer_dial *pd = s->peer_dial;
 	int len;
 
+	pd->len = 0;
+	pd->request_len = 0;
+	pd->early = false;
+	if (pd->way == MCP_PEER_MARKED)
+		return 0;
 	if (!pd->octets)
 		pd->octets = kmalloc(MCP_PEER_SYN_MAX, GFP_KERNEL);
 	if (!pd->octets)
@@ -171,17 +177,23 @@ static void mcp_peer_dial_drop(struct mcp_session *s)
 static bool mcp_peer_dial_connect(struct mcp_session *s, enum mcp_peer_way way)
 {
 	struct mcp_peer_dial *pd = s->peer_dial;
+	const struct mcp_endpoint *to = &pd->peer->spec.addr;
 	struct mcp_endpoint source;
 
+	if (pd->peer->spec.codec == MCP_CODEC_IMPLICIT) {
+		way = MCP_PEER_MARKED;
+		to = &s->request.server;
+	}
 	pd->way = way;
 	pd->heard = MCP_PEER_HEARD_NOTHING;
 	pd->sent = false;
 	pd->answer_len = 0;
-	s->syn_until =
+	/* A server's silence is none of the peer's: dial_until is for that. */
+	s->syn_until = way == MCP_PEER_MARKED ? 0 :
 		mcp_deadline(READ_ONCE(s->mnet->settings.peer_timeout));
 	return !mcp_peer_request(s) &&
-		mcp_nat_source(s->mnet, &pd->peer->spec.addr, s->tos, &source) &&
-		!mcp_connect_from(s, &source, &pd->peer->spec.addr);
+		mcp_nat_source(s->mnet, to, s->tos, &source) &&
+		!mcp_connect_from(s, &source, to);
 }
 
 /* The next peer that may do; MCP_OUTCOME_PASS: there is none. */
@@ -337,6 +349,8 @@ static enum mcp_outcome mcp_peer_dial_reset(struct mcp_session *s)
 {
 	struct mcp_peer_dial *pd = s->peer_dial;
 
+	if (pd->way == MCP_PEER_MARKED)
+		return mcp_peer_dial_refused(s, MCP_OUTCOME_REFUSED);
 	if (pd->way != MCP_PEER_IN_SYN ||
 	    pd->peer->spec.codec != MCP_CODEC_MP_CONVERT)
 		return mcp_peer_dial_failed(s);
@@ -399,7 +413,9 @@ enum mcp_outcome mcp_peer_dial_outcome(struct mcp_session *s)
 	case MCP_OUTCOME_PENDING:
 		break;
 	default:
-		outcome = mcp_peer_dial_failed(s);
+		outcome = pd->way == MCP_PEER_MARKED ?
+			mcp_peer_dial_refused(s, outcome) :
+			mcp_peer_dial_failed(s);
 		break;
 	}
 	if (outcome == MCP_OUTCOME_PENDING && s->syn_until &&
@@ -456,6 +472,18 @@ bool mcp_peer_dial_show(struct mcp_session *s, struct mcp_endpoint *peer)
 
 /* --------------------------------------------------------------- packets */
 
+/* MP_PREFER_PROXY, in a SYN that has MP_CAPABLE (plain mode section 4). */
+static void mcp_peer_dial_mark(struct mcp_session *s, struct sk_buff *skb,
+			       unsigned int thoff)
+{
+	static const u8 mark[] = {
+		MCP_TCPOPT_MPTCP, 4, MCP_SUBTYPE_PREFER_PROXY << 4, 0,
+	};
+
+	if (!mcp_segment_add_option(skb, thoff, mark, sizeof(mark)))
+		mcp_count(s->mnet, MCP_STAT_PEER_MARKED);
+}
+
 /**
  * mcp_peer_dial_syn() - a socket's SYN to a peer goes out, the first one or again
  * @s: the session
@@ -473,7 +501,9 @@ void mcp_peer_dial_syn(struct mcp_session *s, struct sk_buff *skb,
 {
 	const struct mcp_peer_dial *pd = s->peer_dial;
 
-	if (pd->len && !mcp_segment_insert(skb, thoff, pd->octets, pd->len))
+	if (pd->way == MCP_PEER_MARKED)
+		mcp_peer_dial_mark(s, skb, thoff);
+	else if (pd->len && !mcp_segment_insert(skb, thoff, pd->octets, pd->len))
 		mcp_count(s->mnet, MCP_STAT_PEER_REQUEST);
 }
 

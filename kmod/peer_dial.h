@@ -20,6 +20,7 @@ enum mcp_peer_way {
 	MCP_PEER_IN_SYN,		/* the request is in the SYN */
 	MCP_PEER_LATE,			/* behind the handshake */
 	MCP_PEER_PROBE,			/* none: is the peer there at all? */
+	MCP_PEER_MARKED,		/* none, and the SYN goes to the server itself */
 };
 
 /* What a SYN/ACK has told. */

@@ -196,3 +196,39 @@ void mcp_segment_mp_flags(struct sk_buff *skb, unsigned int thoff, u8 flags)
 	option[3] |= flags;
 	mcp_fix_checksum(skb, thoff);
 }
+
+/**
+ * mcp_segment_add_option() - put one more option into a SYN with MP_CAPABLE
+ * @skb: the SYN, on its way out, without payload
+ * @thoff: offset of the TCP header from skb->data
+ * @option: the option
+ * @len: its length in octets, a multiple of 4
+ *
+ * Context: any; does not sleep. Pointers into @skb are void afterwards.
+ * Return: 0, or a negative error: then the packet is as it was. -ENOENT: it has no
+ * MP_CAPABLE; -ENOSPC: there is no room.
+ */
+int mcp_segment_add_option(struct sk_buff *skb, unsigned int thoff,
+			   const u8 *option, unsigned int len)
+{
+	u8 options[MCP_TCPOPT_MAX];
+	struct tcphdr *th;
+	unsigned int have;
+
+	if (!pskb_may_pull(skb, thoff + sizeof(*th)))
+		return -EINVAL;
+	th = (struct tcphdr *)(skb->data + thoff);
+	have = th->doff * 4 - sizeof(*th);
+	if (have + len > sizeof(options) || skb->len != thoff + sizeof(*th) + have)
+		return -ENOSPC;
+	if (skb_copy_bits(skb, thoff + sizeof(*th), options, have) ||
+	    !mcp_tcpopt_mp_capable(options, have))
+		return -ENOENT;
+	/* Behind the other options is behind the packet. */
+	if (mcp_append(skb, option, len))
+		return -ENOMEM;
+	th = (struct tcphdr *)(skb->data + thoff);
+	th->doff += len / 4;
+	mcp_fix_checksum(skb, thoff);
+	return 0;
+}

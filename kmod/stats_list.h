@@ -71,6 +71,7 @@ MCP_STAT(UNSOLICITED_REFUSED, "unsolicited-refused")
 
 /* peers */
 MCP_STAT(PEER_REQUEST, "peer-request")
+MCP_STAT(PEER_MARKED, "peer-marked")
 MCP_STAT(PEER_FAILED, "peer-failed")
 MCP_STAT(PEER_NO_ECHO, "peer-no-echo")
 MCP_STAT(PEER_LOST_PAYLOAD, "peer-lost-payload")

@@ -23,7 +23,7 @@ constexpr size_t cookie_max = 64;
 
 constexpr std::array<std::string_view, MCP_PEER_PLAIN + 1> states = {"unknown", "up", "down",
                                                                      "not-converting"};
-constexpr std::array<std::string_view, 2> codecs = {"mp-convert", "convert"};
+constexpr std::array<std::string_view, 3> codecs = {"mp-convert", "convert", "implicit"};
 
 std::string format_cookie(const std::vector<uint8_t>& cookie)
 {
@@ -65,7 +65,7 @@ Result<uint16_t> parse_port(const std::string& text)
 Status parse_addition(Words& words, Peer& peer)
 {
     static constexpr Option options[] = {{"port", "a port number"},
-                                         {"codec", "mp-convert or convert"},
+                                         {"codec", "mp-convert, convert or implicit"},
                                          {"prio", "a number"},
                                          {"cookie", "octets in hexadecimal"},
                                          {"origin", ""}};
@@ -152,7 +152,7 @@ Status flush(Words& words, Output&)
 
 constexpr Command commands[] = {
     {"show", "", "list the peers, and how they do", show},
-    {"add", "NAME ADDRESS [port N] [codec mp-convert|convert] [prio N] [cookie HEX] [origin]",
+    {"add", "NAME ADDRESS [port N] [codec mp-convert|convert|implicit] [prio N] [cookie HEX] [origin]",
      "let this MCP dial for ours", add},
     {"del", "NAME [ADDRESS [port N]]", "no longer dial it; its connections go on", del},
     {"flush", "", "forget all peers", flush},

@@ -19,10 +19,11 @@ constexpr std::array<std::string_view, __MCP_STATE_COUNT> states = {
     "closed",       "internal-init", "external-init", "established",
     "internal-fin", "external-fin",  "both-fin",      "trans",
 };
-constexpr std::array<std::string_view, MCP_CODEC_CONVERT + 1> codecs = {
+constexpr std::array<std::string_view, MCP_CODEC_IMPLICIT + 1> codecs = {
     "none",
     "mp-convert",
     "convert",
+    "implicit",
 };
 constexpr std::array<std::string_view, MCP_UPSTREAM_TRANSLATED + 1> upstreams = {
     "pending", "mptcp", "fallback", "tcp", "translated",

@@ -371,6 +371,7 @@ enum mcp_codec {
 	MCP_CODEC_NONE,
 	MCP_CODEC_MP_CONVERT,
 	MCP_CODEC_CONVERT,
+	MCP_CODEC_IMPLICIT,		/* of peers only: MP_PREFER_PROXY, no request */
 };
 
 enum mcp_upstream_kind {
