@@ -47,6 +47,19 @@ void of_module(const Facts& facts, std::vector<Finding>& found)
         found.push_back({"mcp-down", "the MCP is not up", "mptcpproxyctl mcp up"});
 }
 
+// Do MPTCP connections to others end here?
+bool implicit(const Facts& facts)
+{
+    return std::any_of(
+               facts.rules.begin(), facts.rules.end(),
+               [](const Rule& rule) { return rule.action == MCP_INTERCEPT_DIRECT; }) &&
+           std::none_of(facts.mcp.settings.begin(), facts.mcp.settings.end(),
+                        [](const SettingValue& value) {
+                            return value.setting->attribute == MCP_S_IMPLICIT &&
+                                   value.value == MCP_IMPLICIT_OFF;
+                        });
+}
+
 void of_mptcp(const Facts& facts, std::vector<Finding>& found)
 {
     if (facts.mptcp_enabled == false) {
@@ -68,6 +81,11 @@ void of_mptcp(const Facts& facts, std::vector<Finding>& found)
         found.push_back({"no-endpoints",
                          "connections to peers use one path: no address is an MPTCP endpoint",
                          "ip mptcp endpoint add ADDRESS dev IFACE subflow"});
+    if (facts.signal_endpoints == size_t{0} && implicit(facts))
+        found.push_back({"no-signal-endpoint",
+                         "MPTCP connections that end here use one path: no address is announced",
+                         "ip mptcp endpoint add ADDRESS dev IFACE signal, or, if none is to "
+                         "end here, mptcpproxyctl mcp set implicit off"});
 }
 
 void of_service(const Facts& facts, std::vector<Finding>& found)
@@ -236,6 +254,7 @@ void ask_path_manager(Facts& facts)
 
     Message endpoints(family->id, MPTCP_PM_CMD_GET_ADDR, MPTCP_PM_VER, NLM_F_DUMP);
     size_t count = 0;
+    size_t announced = 0;
     const Status status = socket->request(endpoints, [&](const nlmsghdr* header) -> Status {
         const auto top = Attributes<MPTCP_PM_ATTR_MAX>::parse(header, {});
 
@@ -253,10 +272,14 @@ void ask_path_manager(Facts& facts)
         const uint32_t flags = address->u32(MPTCP_PM_ADDR_ATTR_FLAGS).value_or(0);
         if (flags & (MPTCP_PM_ADDR_FLAG_SUBFLOW | MPTCP_PM_ADDR_FLAG_FULLMESH))
             count++;
+        if (flags & MPTCP_PM_ADDR_FLAG_SIGNAL)
+            announced++;
         return {};
     });
-    if (status)
+    if (status) {
         facts.subflow_endpoints = count;
+        facts.signal_endpoints = announced;
+    }
 }
 
 sockaddr_storage socket_address(const Address& address, uint16_t port, socklen_t& length)

@@ -34,6 +34,7 @@ struct Facts {
     std::optional<uint32_t> subflow_limit = {};
     std::optional<uint32_t> add_addr_limit = {};
     std::optional<size_t> subflow_endpoints = {};
+    std::optional<size_t> signal_endpoints = {};
     std::optional<bool> forwards4 = {};
     std::optional<bool> forwards6 = {};
     std::vector<std::string> strict_rp_filter = {}; // interfaces

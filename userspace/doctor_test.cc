@@ -30,6 +30,7 @@ Facts healthy()
                  .subflow_limit = 4,
                  .add_addr_limit = 4,
                  .subflow_endpoints = 1,
+                 .signal_endpoints = 0,
                  .forwards4 = true,
                  .forwards6 = true};
 }
@@ -59,6 +60,7 @@ TEST_CASE("nothing is found where nothing is amiss, or nothing is known")
     unknown.blackholes.reset();
     unknown.subflow_limit.reset();
     unknown.subflow_endpoints.reset();
+    unknown.signal_endpoints.reset();
     unknown.forwards4.reset();
     unknown.forwards6.reset();
     CHECK(ids(unknown).empty());
@@ -87,6 +89,20 @@ TEST_CASE("each thing amiss is found, and it alone")
           }).empty());
     CHECK(with([](Facts& f) { f.subflow_limit = 0; }) == Ids{"no-subflows"});
     CHECK(with([](Facts& f) { f.subflow_endpoints = 0; }) == Ids{"no-endpoints"});
+    const auto direct = [](Facts& f) {
+        f.rules[0] = {.index = 1, .action = MCP_INTERCEPT_DIRECT};
+    };
+    CHECK(with(direct) == Ids{"no-signal-endpoint"});
+    CHECK(with([&](Facts& f) {
+              direct(f);
+              f.signal_endpoints = 1;
+          }).empty());
+    CHECK(with([&](Facts& f) {
+              direct(f);
+              for (const Setting& setting : settings())
+                  if (setting.attribute == MCP_S_IMPLICIT)
+                      f.mcp.settings.push_back({&setting, MCP_IMPLICIT_OFF});
+          }).empty());
     CHECK(with([](Facts& f) { f.rules.clear(); }) == Ids{"nobody-served"});
     CHECK(with([](Facts& f) {
               f.rules.clear();
