@@ -314,7 +314,9 @@ def test_idle_and_gone(lab):
     transfer(client, server, 1000, 1)
     lab.client.blackhole("c0")
     lab.server.blackhole("s0")
-    lab.wait_stats(session_probed=1, session_idle=1)
+    lab.wait_stats(session_idle=1)
+    # More than once if it was idle before its ends were gone.
+    assert lab.stats()["session-probed"] >= 1
 
 
 @pytest.mark.parametrize("how", ["session flush", "mcp down"])
