@@ -16,6 +16,28 @@ def pytest_configure(config):
         "markers", "leaves_sessions: the MCP need not be without sessions at the end")
 
 
+def each_value_once(items):
+    """Of the variants of each test as few as have each value of each parameter."""
+    seen, kept, left = set(), [], []
+    for item in items:
+        call = getattr(item, "callspec", None)
+        values = {(item.fspath, item.originalname, name, str(value))
+                  for name, value in call.params.items()} if call else {item.nodeid}
+        (left if values <= seen else kept).append(item)
+        seen |= values
+    return kept, left
+
+
+def pytest_collection_modifyitems(config, items):
+    """What one kernel runs in all variants, the others run in some, unless MCP_ALL is set:
+    the debug kernel is slow, and what depends on a kernel does not depend on each."""
+    if os.environ.get("MCP_KERNEL") == "6.12" or os.environ.get("MCP_ALL"):
+        return
+    kept, left = each_value_once(items)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
 def load_module():
     """Loads the module into the machine, once."""
     if not os.path.exists(MODULE):
