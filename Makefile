@@ -43,8 +43,12 @@ module:				## build/RELEASE/mptcpproxy.ko, for KDIR
 	$(MAKE) -C '$(KDIR)' M="$$dir" $(KFLAGS) modules 9>&-
 
 .PHONY: test-modules
-test-modules:			## build/RELEASE/mcp_client: what scenarios load
+test-modules: test-programs	## build/RELEASE/mcp_client: what scenarios load
 	@$(MAKE) -C tests/vm/modules KDIR='$(KDIR)' BUILD='$(BUILD)'
+
+.PHONY: test-programs
+test-programs:			## build/programs: what scenarios run
+	@$(MAKE) -C tests/vm/programs BUILD='$(BUILD)'
 
 .PHONY: tool
 tool:				## build/mptcpproxyctl

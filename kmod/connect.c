@@ -9,6 +9,7 @@
 
 #include "connect.h"
 #include "nat.h"
+#include "peer_dial.h"
 #include "session.h"
 #include "socket.h"
 
@@ -22,7 +23,7 @@
  */
 
 /* Bound to the external endpoint, which other sockets may have as well. */
-static int mcp_connect_bind(struct mcp_session *s, struct socket *sock)
+static int mcp_connect_bind_external(struct mcp_session *s, struct socket *sock)
 {
 	const struct mcp_endpoint *external = &s->down.tuple.external;
 	struct sockaddr_storage addr;
@@ -37,17 +38,38 @@ static int mcp_connect_bind(struct mcp_session *s, struct socket *sock)
 	return kernel_bind(sock, (struct sockaddr *)&addr, len);
 }
 
+/* Bound to an address of the host, and to a port that the kernel chooses. */
+static int mcp_connect_bind_any(struct mcp_session *s, struct socket *sock,
+				const struct mcp_endpoint *source,
+				const struct mcp_endpoint *to)
+{
+	struct mcp_tuple tuple = { .server = *to };
+	struct sockaddr_storage addr;
+	int len, err;
+
+	len = mcp_socket_address(source, &addr);
+	err = kernel_bind(sock, (struct sockaddr *)&addr, len) ?:
+		mcp_socket_name(sock, false, &tuple.external);
+	if (err)
+		return err;
+	spin_lock_bh(&s->lock);
+	s->down.tuple = tuple;
+	spin_unlock_bh(&s->lock);
+	return mcp_nat_open(s);
+}
+
+static void mcp_connect_prepare(struct mcp_session *s, struct socket *sock)
+{
+	mcp_socket_own(sock);
+	mcp_socket_set_tos(sock, s->tos);
+	mcp_socket_set_option(sock, SOL_TCP, TCP_NODELAY, 1);
+}
+
 static int mcp_connect_by(struct mcp_session *s, struct socket *sock)
 {
 	struct sockaddr_storage addr;
 	int len, err;
 
-	mcp_socket_own(sock);
-	mcp_socket_set_tos(sock, s->tos);
-	mcp_socket_set_option(sock, SOL_TCP, TCP_NODELAY, 1);
-	err = mcp_connect_bind(s, sock);
-	if (err)
-		return err;
 	mcp_downstream_attach(s, sock);
 	len = mcp_socket_address(&s->down.tuple.server, &addr);
 	err = kernel_connect(sock, (struct sockaddr *)&addr, len, O_NONBLOCK);
@@ -80,7 +102,8 @@ int mcp_connect(struct mcp_session *s)
 	err = mcp_socket_mptcp(net, s->down.tuple.server.family, &sock);
 	if (err)
 		goto close;
-	err = mcp_connect_by(s, sock);
+	mcp_connect_prepare(s, sock);
+	err = mcp_connect_bind_external(s, sock) ?: mcp_connect_by(s, sock);
 	if (!err)
 		goto put_net;
 	mcp_socket_release(sock);
@@ -88,6 +111,40 @@ close:
 	mcp_nat_close(s, false);
 	if (err == -EADDRINUSE || err == -EADDRNOTAVAIL)
 		err = -EEXIST;
+put_net:
+	put_net(net);
+	return err;
+}
+
+/**
+ * mcp_connect_from() - dial by an MPTCP socket, as any program of the host
+ * @s: the session; it has no external endpoint yet, and gets one here
+ * @source: the address of the host to dial from
+ * @to: whom
+ *
+ * Context: the worker.
+ * Return: 0: it dials; or a negative error.
+ */
+int mcp_connect_from(struct mcp_session *s, const struct mcp_endpoint *source,
+		     const struct mcp_endpoint *to)
+{
+	/* As in mcp_connect(). */
+	struct net *net = maybe_get_net(s->mnet->net);
+	struct socket *sock;
+	int err;
+
+	if (!net)
+		return -ENETDOWN;
+	err = mcp_socket_mptcp(net, to->family, &sock);
+	if (err)
+		goto put_net;
+	mcp_connect_prepare(s, sock);
+	err = mcp_connect_bind_any(s, sock, source, to) ?:
+		mcp_connect_by(s, sock);
+	if (!err)
+		goto put_net;
+	mcp_nat_close(s, false);
+	mcp_socket_release(sock);
 put_net:
 	put_net(net);
 	return err;
@@ -168,28 +225,37 @@ static void mcp_connect_set_first(const struct mcp_session *s, struct sock *sk,
  * mcp_connect_syn() - a socket sends a SYN: is it one of ours?
  * @mnet: the namespace
  * @skb: the SYN, at LOCAL_OUT
+ * @thoff: offset of its TCP header
  * @tuple: its source and destination
  * @seq: its sequence number
  *
  * The first of a dial, or one that MPTCP sends for a subflow more: see
- * mcp_socket_unpin().
+ * mcp_socket_unpin(). One to a peer gets its request each time.
  *
  * Context: any but hard interrupt.
  */
 void mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
-		     const struct mcp_tuple *tuple, u32 seq)
+		     unsigned int thoff, const struct mcp_tuple *tuple, u32 seq)
 {
 	struct sock *sk = skb->sk;
 	struct mcp_session *s;
+	bool first;
 
-	if (!sk || !sk_fullsock(sk) || !mcp_socket_unpin(sk))
+	if (!sk || !sk_fullsock(sk) || !sk->sk_kern_sock)
+		return;
+	first = mcp_socket_unpin(sk);
+	if (!first && !atomic_read(&mnet->peers.dials))
 		return;
 	s = mcp_nat_find(mnet, tuple);
 	if (!s)
 		return;
-	spin_lock_bh(&s->lock);
-	s->down.isn = seq;
-	spin_unlock_bh(&s->lock);
-	mcp_connect_set_first(s, sk, skb);
+	if (first) {
+		spin_lock_bh(&s->lock);
+		s->down.isn = seq;
+		spin_unlock_bh(&s->lock);
+		mcp_connect_set_first(s, sk, skb);
+	}
+	if (s->peer_dial)
+		mcp_peer_dial_syn(s, skb, thoff);
 	mcp_session_put(s);
 }

@@ -5,6 +5,7 @@
 
 #include "conversion.h"
 #include "netlink_event.h"
+#include "peer_dial.h"
 #include "policy.h"
 #include "preserve.h"
 #include "socket.h"
@@ -30,6 +31,7 @@ static const enum mcp_stat mcp_end_stats[__MCP_END_COUNT] = {
 	[MCP_END_DOWN] = MCP_STAT_SESSION_DOWN,
 	[MCP_END_NO_RESOURCES] = MCP_STAT_SESSION_NO_RESOURCES,
 	[MCP_END_EVICTED] = MCP_STAT_SESSION_EVICTED,
+	[MCP_END_PASSED] = MCP_STAT_SESSION_PASSED,
 };
 
 /**
@@ -257,6 +259,36 @@ static bool mcp_reply_error(struct mcp_session *s, u8 code)
 }
 
 /*
+ * Nobody has asked an MCP for this connection: its client sees what it would see
+ * without one (protocol.md section 4).
+ */
+static void mcp_fail_taken(struct mcp_session *s, enum mcp_end why)
+{
+	switch (why) {
+	case MCP_END_SYN_TIMEOUT:
+		mcp_upstream_refuse(s, false);
+		break;
+	case MCP_END_UNREACHABLE:
+		mcp_upstream_unreachable(s);
+		break;
+	case MCP_END_PASSED:
+	case MCP_END_NO_RESOURCES:
+		/* What a static mapping is for has nowhere else to go. */
+		if (s->ingress == MCP_INGRESS_INTERCEPT) {
+			mcp_count(s->mnet, MCP_STAT_INTERCEPT_PASSED);
+			mcp_upstream_pass(s);
+			why = MCP_END_PASSED;
+			break;
+		}
+		fallthrough;
+	default:
+		mcp_upstream_refuse(s, true);
+		break;
+	}
+	mcp_finish(s, why);
+}
+
+/*
  * There will be no conversion. A Convert client is told why in its stream, for
  * which its SYN has to be answered; another one is reset, now or as soon as its
  * handshake, answered early, is complete. Nobody hears of silence.
@@ -270,6 +302,10 @@ static void mcp_fail(struct mcp_session *s, enum mcp_end why, u8 code)
 	s->dial_until = 0;
 	s->syn_until = 0;
 	mcp_downstream_release(s);
+	if (s->ingress != MCP_INGRESS_EXPLICIT && !s->answered) {
+		mcp_fail_taken(s, why);
+		return;
+	}
 	if (s->request.codec == MCP_CODEC_CONVERT && mcp_reply_error(s, code)) {
 		mcp_count(s->mnet, MCP_STAT_REPLY_ERROR);
 		mcp_upstream_answer(s, MCP_STAT_SYN_ANSWERED);
@@ -306,10 +342,22 @@ static void mcp_fail_dial(struct mcp_session *s, enum mcp_outcome outcome)
 			MCP_END_NO_RESOURCES, MCP_ERR_RESOURCE_EXCEEDED,
 			MCP_STAT_DIAL_NO_RESOURCES,
 		},
+		[MCP_OUTCOME_PASS] = {
+			MCP_END_PASSED, MCP_ERR_NETWORK_FAILURE,
+			MCP_STAT_DIAL_NO_PEER,
+		},
 	};
+	enum mcp_end why = how[outcome].end;
 
 	mcp_count(s->mnet, how[outcome].stat);
-	mcp_fail(s, how[outcome].end, how[outcome].code);
+	/* The host's own routing tells its client so; or there is nothing to pass. */
+	if (s->ingress != MCP_INGRESS_EXPLICIT) {
+		if (outcome == MCP_OUTCOME_NO_ROUTE)
+			why = MCP_END_PASSED;
+	} else if (outcome == MCP_OUTCOME_PASS) {
+		why = MCP_END_UNREACHABLE;
+	}
+	mcp_fail(s, why, how[outcome].code);
 }
 
 /* What begins our stream to a Convert client whose server has accepted. */
@@ -356,6 +404,10 @@ static void mcp_dial(struct mcp_session *s)
 		return;
 	}
 	if (s->down.outcome == MCP_OUTCOME_NONE) {
+		if (mcp_implicit(s) && !mcp_implicit_listen(s)) {
+			mcp_fail(s, MCP_END_PASSED, MCP_ERR_NETWORK_FAILURE);
+			return;
+		}
 		s->announced = true;
 		mcp_netlink_notify(s, MCP_EVENT_NEW, MCP_END_NONE);
 		s->dial_until =
@@ -365,6 +417,11 @@ static void mcp_dial(struct mcp_session *s)
 		mcp_downstream_dial_again(s);
 	}
 	outcome = mcp_downstream_outcome(s);
+	if (outcome == MCP_OUTCOME_PASS &&
+	    READ_ONCE(s->mnet->settings.fallback) == MCP_FALLBACK_DIRECT) {
+		mcp_downstream_dial_directly(s);
+		outcome = mcp_downstream_outcome(s);
+	}
 	if (outcome == MCP_OUTCOME_CROWDED)
 		return;
 	if (outcome == MCP_OUTCOME_PENDING) {
@@ -400,6 +457,7 @@ static void mcp_dial(struct mcp_session *s)
 /* Both connections are there: they are one from now on. */
 static void mcp_bind(struct mcp_session *s)
 {
+	u32 said = s->request.len + mcp_peer_dial_early(s);
 	struct mcp_flow *up = &s->flow[MCP_UP];
 	u8 subflows;
 
@@ -413,12 +471,12 @@ static void mcp_bind(struct mcp_session *s)
 
 	/* Early data goes first; the buffer goes with it. */
 	up->chunk = s->payload;
-	up->data = s->payload + s->request.len;
-	up->len = s->payload_len - s->request.len;
+	up->data = s->payload + said;
+	up->len = s->payload_len - said;
 	s->payload = NULL;
-	if (up->len)
-		mcp_count_add(s->mnet, MCP_STAT_EARLY_DATA_OCTETS, up->len);
-	else
+	mcp_count_add(s->mnet, MCP_STAT_EARLY_DATA_OCTETS,
+		      s->payload_len - s->request.len);
+	if (!up->len)
 		mcp_flow_free(up);
 	s->flow[MCP_DOWN].chunk = s->reply;
 	s->reply = NULL;
@@ -528,6 +586,11 @@ static struct mcp_vetting mcp_late_vet(struct mcp_session *s,
 			    dev ? dev->name : "");
 	vet = mcp_conversion_vet(s->mnet, acl, decoded, &s->request, s->payload,
 				 &s->key.client, s->mptcp);
+	if (vet.verdict == MCP_VERDICT_GO && acl && acl->via[0] &&
+	    !mcp_peer_dial_new(s, acl->via, GFP_ATOMIC))
+		vet = mcp_conversion_refusal(s->mnet, s->request.codec,
+					     MCP_ERR_RESOURCE_EXCEEDED,
+					     MCP_STAT_REFUSED_NO_MEMORY);
 	rcu_read_unlock();
 	return vet;
 }
@@ -805,14 +868,21 @@ void mcp_conversion_work(struct work_struct *work)
  */
 void mcp_conversion_count_request(struct mcp_session *s)
 {
-	mcp_count(s->mnet, s->request.codec == MCP_CODEC_CONVERT ?
-		  MCP_STAT_REQUEST_CONVERT : MCP_STAT_REQUEST_MP_CONVERT);
+	if (s->ingress == MCP_INGRESS_INTERCEPT)
+		mcp_count(s->mnet, MCP_STAT_INTERCEPTED);
+	else if (s->ingress == MCP_INGRESS_MAPPING)
+		mcp_count(s->mnet, MCP_STAT_FORWARDED);
+	else
+		mcp_count(s->mnet, s->request.codec == MCP_CODEC_CONVERT ?
+			  MCP_STAT_REQUEST_CONVERT :
+			  MCP_STAT_REQUEST_MP_CONVERT);
 	mcp_count(s->mnet, MCP_STAT_SESSION_NEW);
 	trace_mcp_request(s);
 }
 
 /**
- * mcp_conversion_begin() - a request came in a SYN and is to be served
+ * mcp_conversion_begin() - a request came in a SYN, or the SYN itself is one, and is
+ *			    to be served
  * @s: the session, complete but not published
  * @early: the SYN is answered at once
  *
@@ -827,7 +897,8 @@ void mcp_conversion_begin(struct mcp_session *s, bool early)
 	if (early) {
 		s->answered = true;
 		s->accept_until = mcp_deadline(READ_ONCE(set->syn_timeout));
-	} else {
+	} else if (s->ingress == MCP_INGRESS_EXPLICIT) {
+		/* Others have no MPTCP to lose by waiting. */
 		s->hold_until = mcp_deadline(READ_ONCE(set->hold_timeout));
 	}
 }

@@ -130,6 +130,31 @@ int mcp_mp_convert_encode(__u8 *buf, size_t size,
 			  const struct mcp_endpoint *origin);
 
 /**
+ * struct mcp_answer - what a Convert message of an MCP says
+ * @len:	octets it takes (OK)
+ * @need:	see MCP_DECODE_MORE
+ * @connected:	an Extended TCP Header TLV is there: the server has accepted
+ * @failed:	an Error TLV is there
+ * @code:	enum mcp_convert_error, of that
+ * @value:	the first octet of its value, such as the code of an ICMP error
+ * @cookie_off:	offset of the cookie in it, of MCP_ERR_MISSING_COOKIE
+ * @cookie_len:	its length with padding; 0 if none
+ */
+struct mcp_answer {
+	__u16 len;
+	__u16 need;
+	bool connected;
+	bool failed;
+	__u8 code;
+	__u8 value;
+	__u16 cookie_off;
+	__u16 cookie_len;
+};
+
+enum mcp_decode mcp_answer_decode(const __u8 *data, size_t len,
+				  struct mcp_answer *ans);
+
+/**
  * struct mcp_message - a Convert message under construction
  * @buf:	where it is built, MCP_CONVERT_MAX octets at most are used
  * @size:	size of @buf in octets

@@ -4,10 +4,32 @@
 #include <linux/ipv6.h>
 #include <linux/skbuff.h>
 #include <net/addrconf.h>
+#include <net/dsfield.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
 
 #include "deliver.h"
+#include "endpoint.h"
+#include "xmit.h"
+
+/**
+ * mcp_address_type() - whose is an address?
+ * @net: the namespace
+ * @ep: the address
+ *
+ * Context: any but hard interrupt.
+ * Return: what the routes of IPv4 say of it; of IPv6, whether it is the host's:
+ * RTN_LOCAL or RTN_UNICAST.
+ */
+unsigned int mcp_address_type(struct net *net, const struct mcp_endpoint *ep)
+{
+	struct in6_addr in6;
+
+	if (ep->family == AF_INET)
+		return inet_addr_type(net, ep->addr.ip);
+	memcpy(&in6, ep->addr.ip6, sizeof(in6));
+	return ipv6_chk_addr(net, &in6, NULL, 0) ? RTN_LOCAL : RTN_UNICAST;
+}
 
 static bool mcp_deliver4(struct sk_buff *skb)
 {
@@ -106,4 +128,37 @@ bool mcp_deliver_back(struct net *net, struct sk_buff *skb, u16 family)
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
 	return true;
+}
+
+/**
+ * mcp_deliver_out() - send a packet of the host's that has come back to it
+ * @net: the namespace
+ * @skb: the packet; taken over. It has been through the OUTPUT chain
+ * @family: AF_INET or AF_INET6
+ *
+ * Context: BH off, under rcu_read_lock().
+ */
+void mcp_deliver_out(struct net *net, struct sk_buff *skb, u16 family)
+{
+	struct mcp_segment seg = { .src.family = family, .dst.family = family };
+	struct dst_entry *dst;
+
+	if (family == AF_INET) {
+		seg.src.addr.ip = ip_hdr(skb)->saddr;
+		seg.dst.addr.ip = ip_hdr(skb)->daddr;
+		seg.tos = ip_hdr(skb)->tos;
+	} else {
+		memcpy(seg.src.addr.ip6, &ipv6_hdr(skb)->saddr, 16);
+		memcpy(seg.dst.addr.ip6, &ipv6_hdr(skb)->daddr, 16);
+		seg.tos = ipv6_get_dsfield(ipv6_hdr(skb));
+	}
+	dst = mcp_xmit_route(net, &seg);
+	if (IS_ERR(dst)) {
+		kfree_skb(skb);
+		return;
+	}
+	skb_dst_drop(skb);
+	skb_dst_set(skb, dst);
+	skb->dev = dst->dev;
+	dst_output(net, NULL, skb);
 }

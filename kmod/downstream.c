@@ -7,6 +7,7 @@
 #include "connect.h"
 #include "downstream.h"
 #include "nat.h"
+#include "peer_dial.h"
 #include "pool.h"
 #include "preserve.h"
 #include "session.h"
@@ -310,6 +311,11 @@ void mcp_downstream_dial(struct mcp_session *s)
 	struct mcp_downstream *d = &s->down;
 
 	mcp_count(s->mnet, MCP_STAT_DIAL);
+	if (mcp_peer_dial_active(s)) {
+		d->by_socket = true;
+		d->outcome = mcp_peer_dial_begin(s);
+		return;
+	}
 	d->by_socket = READ_ONCE(s->mnet->settings.server_leg) ==
 		MCP_SERVER_LEG_MPTCP;
 	mcp_downstream_set_options(s);
@@ -345,6 +351,19 @@ void mcp_downstream_dial_again(struct mcp_session *s)
 }
 
 /**
+ * mcp_downstream_dial_directly() - no peer can dial: so do we
+ * @s: the session; its dial came to MCP_OUTCOME_PASS
+ *
+ * Context: the worker.
+ */
+void mcp_downstream_dial_directly(struct mcp_session *s)
+{
+	mcp_peer_dial_stop(s);
+	s->down.outcome = MCP_OUTCOME_NONE;
+	mcp_downstream_dial(s);
+}
+
+/**
  * mcp_downstream_outcome() - what has come of the dial so far
  * @s: the session
  *
@@ -354,7 +373,9 @@ enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s)
 {
 	struct mcp_downstream *d = &s->down;
 
-	if (d->outcome == MCP_OUTCOME_PENDING && d->by_socket) {
+	if (d->outcome == MCP_OUTCOME_PENDING && mcp_peer_dial_active(s)) {
+		d->outcome = mcp_peer_dial_outcome(s);
+	} else if (d->outcome == MCP_OUTCOME_PENDING && d->by_socket) {
 		d->outcome = mcp_connect_outcome(s);
 	} else if (d->outcome == MCP_OUTCOME_PENDING) {
 		spin_lock_bh(&s->lock);

@@ -27,6 +27,7 @@ enum mcp_outcome {
 	MCP_OUTCOME_NO_ROUTE,		/* we have no way to the server */
 	MCP_OUTCOME_TIMED_OUT,
 	MCP_OUTCOME_NO_RESOURCES,	/* ports or memory */
+	MCP_OUTCOME_PASS,		/* no peer can dial: do without them */
 };
 
 /* MP_CAPABLE, and Fast Open with the longest cookie, padded. */
@@ -148,6 +149,7 @@ void mcp_downstream_dial(struct mcp_session *s);
 int mcp_downstream_begin(struct mcp_session *s);
 bool mcp_downstream_foreign(const struct mcp_session *s);
 void mcp_downstream_dial_again(struct mcp_session *s);
+void mcp_downstream_dial_directly(struct mcp_session *s);
 enum mcp_outcome mcp_downstream_outcome(struct mcp_session *s);
 void mcp_downstream_repeat(struct mcp_session *s);
 bool mcp_downstream_adopt(struct mcp_session *s);

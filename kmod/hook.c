@@ -10,13 +10,18 @@
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/inet_hashtables.h>
+#include <net/inet_timewait_sock.h>
 #include <net/ipv6.h>
 
 #include "connect.h"
 #include "conversion.h"
 #include "deliver.h"
+#include "forward.h"
 #include "hook.h"
+#include "icmp.h"
+#include "intercept.h"
 #include "nat.h"
+#include "peer_dial.h"
 #include "reply.h"
 #include "segment.h"
 #include "session.h"
@@ -141,6 +146,27 @@ static unsigned int mcp_syn_challenge(struct mcp_net *mnet)
 	return NF_ACCEPT;
 }
 
+static bool mcp_answered(struct mcp_session *s)
+{
+	bool answered;
+
+	spin_lock(&s->lock);
+	answered = s->answered;
+	spin_unlock(&s->lock);
+	return answered;
+}
+
+/* A SYN is not answered yet, and came again: so does ours. */
+static bool mcp_syn_waits(struct mcp_net *mnet, const struct mcp_packet *pkt,
+			  struct mcp_session *s)
+{
+	if (mcp_answered(s))
+		return false;
+	mcp_count(mnet, MCP_STAT_SYN_RETRANSMITTED);
+	mcp_nat_syn_again(s, &pkt->opt);
+	return true;
+}
+
 /*
  * A SYN whose client has a session. Before the answer it only sends one more SYN
  * to the server; after it, the stack has to see it as it saw the first one, so that it repeats
@@ -149,18 +175,8 @@ static unsigned int mcp_syn_challenge(struct mcp_net *mnet)
 static unsigned int mcp_syn_again(struct mcp_net *mnet, struct mcp_packet *pkt,
 				  struct mcp_session *s)
 {
-	bool answered;
-
-	spin_lock(&s->lock);
-	answered = s->answered;
-	spin_unlock(&s->lock);
-
-	if (!answered) {
-		mcp_count(mnet, MCP_STAT_SYN_RETRANSMITTED);
-		mcp_nat_syn_again(s, &pkt->opt);
-		return NF_DROP;
-	}
-	if (mcp_segment_consume(pkt->skb, pkt->thoff, s->syn_len))
+	if (mcp_syn_waits(mnet, pkt, s) ||
+	    mcp_segment_consume(pkt->skb, pkt->thoff, s->syn_len))
 		return NF_DROP;
 	return NF_ACCEPT;
 }
@@ -219,10 +235,55 @@ static bool mcp_may_tell(struct mcp_net *mnet, struct mcp_packet *pkt, u8 code)
 	return false;
 }
 
+/* What its SYN says of a session; false if there is no memory for the payload. */
+static bool mcp_session_describe(struct mcp_session *s,
+				 const struct mcp_packet *pkt)
+{
+	if (pkt->payload_len) {
+		s->payload = kmalloc(pkt->payload_len, GFP_ATOMIC | __GFP_NOWARN);
+		if (!s->payload ||
+		    skb_copy_bits(pkt->skb, pkt->thoff + pkt->th.doff * 4,
+				  s->payload, pkt->payload_len))
+			return false;
+	}
+	s->payload_len = pkt->payload_len;
+	s->syn_len = pkt->payload_len;
+	s->isn = ntohl(pkt->th.seq);
+	s->ifindex = pkt->state->in->ifindex;
+	s->tos = pkt->tos;
+	s->mptcp = pkt->opt.mp_capable;
+	s->down.mp_flags = pkt->opt.mp_flags;
+	return true;
+}
+
+/*
+ * Lets others find a session, in the place of @old if there was one. Else, nothing
+ * is held. It may be gone afterwards, unless the caller has a reference.
+ */
+static int mcp_session_launch(struct mcp_session *s, struct mcp_session *old)
+{
+	int err = old && !mcp_replace(s->mnet, old) ? -EEXIST :
+		mcp_session_publish(s, true, GFP_ATOMIC);
+
+	if (err) {
+		kfree_skb(s->held);
+		s->held = NULL;
+	}
+	return err;
+}
+
+/* An admission that no session comes of. */
+static void mcp_readmit(struct mcp_net *mnet, struct mcp_client *client)
+{
+	mcp_policy_bound(mnet, client);
+	mcp_policy_release(client);
+}
+
 static unsigned int mcp_open_session(struct mcp_net *mnet,
 				     struct mcp_packet *pkt,
 				     const struct mcp_request *req,
 				     struct mcp_vetting vet,
+				     const struct mcp_acl *acl,
 				     struct mcp_session *old)
 {
 	bool early = READ_ONCE(mnet->settings.handshake) == MCP_HANDSHAKE_EARLY;
@@ -257,24 +318,14 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	s = mcp_session_new(mnet, &pkt->key, adm.client, mcp_conversion_work,
 			    GFP_ATOMIC);
 	if (!s) {
-		if (adm.client) {
-			mcp_policy_bound(mnet, adm.client);
-			mcp_policy_release(adm.client);
-		}
+		if (adm.client)
+			mcp_readmit(mnet, adm.client);
 		goto no_memory;
 	}
-	s->payload = kmalloc(pkt->payload_len, GFP_ATOMIC | __GFP_NOWARN);
-	if (!s->payload ||
-	    skb_copy_bits(pkt->skb, pkt->thoff + pkt->th.doff * 4, s->payload,
-			  pkt->payload_len))
+	if (!mcp_session_describe(s, pkt))
 		goto discard;
-	s->payload_len = pkt->payload_len;
-	s->syn_len = pkt->payload_len;
-	s->isn = ntohl(pkt->th.seq);
-	s->ifindex = pkt->state->in->ifindex;
-	s->tos = pkt->tos;
-	s->mptcp = pkt->opt.mp_capable;
-	s->down.mp_flags = pkt->opt.mp_flags;
+	if (serve && acl->via[0] && !mcp_peer_dial_new(s, acl->via, GFP_ATOMIC))
+		goto discard;
 	s->request = *req;
 	if (serve && req->codec == MCP_CODEC_MP_CONVERT &&
 	    READ_ONCE(mnet->settings.echo))
@@ -287,11 +338,8 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 		goto discard;
 	/* From here on it is found by others: keep it for the last lines. */
 	mcp_session_get(s);
-	err = old && !mcp_replace(mnet, old) ? -EEXIST :
-		mcp_session_publish(s, true, GFP_ATOMIC);
+	err = mcp_session_launch(s, old);
 	if (err) {
-		kfree_skb(s->held);
-		s->held = NULL;
 		mcp_session_put(s);
 		if (err != -EEXIST)
 			goto discard;
@@ -363,7 +411,7 @@ static unsigned int mcp_syn_new(struct mcp_net *mnet, struct mcp_packet *pkt,
 	case MCP_VERDICT_GO:
 		break;
 	}
-	return mcp_open_session(mnet, pkt, &req, vet, old);
+	return mcp_open_session(mnet, pkt, &req, vet, acl, old);
 }
 
 /* Nobody answers a SYN to many (RFC 1122 section 4.2.3.10), the stack neither. */
@@ -397,15 +445,12 @@ static unsigned int mcp_syn_join(struct mcp_net *mnet, struct mcp_packet *pkt)
 	return NF_ACCEPT;
 }
 
-/* A SYN to the MCP's port. */
-static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
+/* A SYN to the MCP's port. @s: the session of its client; or NULL. */
+static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt,
+			    struct mcp_session *s)
 {
-	struct mcp_session *s;
-	unsigned int verdict;
-
 	if (mcp_to_many(pkt))
 		return NF_ACCEPT;
-	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
 	mcp_packet_options(pkt);
 	if (nf_checksum(pkt->skb, NF_INET_LOCAL_IN, pkt->thoff, IPPROTO_TCP,
 			pkt->family)) {
@@ -415,45 +460,322 @@ static unsigned int mcp_syn(struct mcp_net *mnet, struct mcp_packet *pkt)
 	if (pkt->opt.join_syn)
 		return mcp_syn_join(mnet, pkt);
 
-	s = mcp_session_find(mnet, &pkt->key);
-	if (s) {
-		if (s->isn == ntohl(pkt->th.seq))
-			verdict = mcp_syn_again(mnet, pkt, s);
-		else if (mcp_established(mnet, pkt))
-			verdict = mcp_syn_challenge(mnet);
-		else
-			verdict = mcp_syn_new(mnet, pkt, s);
-		mcp_session_put(s);
-		return verdict;
-	}
+	if (s && s->isn == ntohl(pkt->th.seq))
+		return mcp_syn_again(mnet, pkt, s);
 	if (mcp_established(mnet, pkt))
 		return mcp_syn_challenge(mnet);
-	return mcp_syn_new(mnet, pkt, NULL);
+	return mcp_syn_new(mnet, pkt, s);
 }
 
 /*
  * A client that gives up. After the answer, what the stack would not take for its
  * RST is none.
  */
-static void mcp_rst(struct mcp_net *mnet, struct mcp_packet *pkt)
+static void mcp_rst(const struct mcp_packet *pkt, struct mcp_session *s)
 {
 	u32 seq = ntohl(pkt->th.seq);
-	struct mcp_session *s;
 	bool ours;
 
-	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
-	s = mcp_session_find(mnet, &pkt->key);
-	if (!s)
-		return;
 	spin_lock(&s->lock);
 	ours = seq == s->isn + 1 + s->syn_len ||
 		(!s->answered && seq == s->isn + 1);
 	spin_unlock(&s->lock);
 	if (ours &&
-	    !nf_checksum(pkt->skb, NF_INET_LOCAL_IN, pkt->thoff, IPPROTO_TCP,
+	    !nf_checksum(pkt->skb, pkt->state->hook, pkt->thoff, IPPROTO_TCP,
 			 pkt->family))
 		mcp_session_signal(s, MCP_SESSION_CANCELLED);
+}
+
+/* ------------------------- connections that are not addressed to the MCP */
+
+/**
+ * struct mcp_taking - what is to become of a connection that is taken
+ * @ingress:	enum mcp_ingress
+ * @server:	whom to dial
+ * @peer:	name of the peers that dial; "": the MCP does
+ * @hits:	counts it
+ * @passed:	counts those that could not be taken; or NULL
+ */
+struct mcp_taking {
+	u8 ingress;
+	struct mcp_endpoint server;
+	const char *peer;
+	atomic64_t *hits;
+	atomic64_t *passed;
+};
+
+/* Is the connection of this SYN to be taken? Under rcu_read_lock(). */
+static bool mcp_wants(struct mcp_net *mnet, struct mcp_packet *pkt,
+		      struct mcp_taking *t)
+{
+	struct mcp_forward *forward = mcp_forward_match(mnet, &pkt->key.mcp);
+	struct mcp_rule *rule;
+
+	if (forward) {
+		t->ingress = MCP_INGRESS_MAPPING;
+		t->server = forward->client;
+		if (!t->server.port)
+			t->server.port = pkt->key.mcp.port;
+		t->peer = forward->peer;
+		t->hits = &forward->hits;
+		t->passed = NULL;
+		return true;
+	}
+	rule = mcp_intercept_match(mnet, &pkt->key.client, &pkt->key.mcp,
+				   pkt->state->in);
+	/* Who speaks MPTCP has no need of a peer; nor of us, unless it says so. */
+	if (!rule || (pkt->opt.mp_capable &&
+		      (rule->peer[0] || !mcp_implicit_wants(mnet, &pkt->opt))))
+		return false;
+	t->ingress = MCP_INGRESS_INTERCEPT;
+	t->server = pkt->key.mcp;
+	t->peer = rule->peer;
+	t->hits = &rule->hits;
+	t->passed = &rule->passed;
+	return true;
+}
+
+/* It goes on as if there were no MCP. */
+static unsigned int mcp_leave(struct mcp_net *mnet, const struct mcp_taking *t)
+{
+	if (t->passed) {
+		atomic64_inc(t->passed);
+		mcp_count(mnet, MCP_STAT_INTERCEPT_PASSED);
+	}
+	return NF_ACCEPT;
+}
+
+/* One that has left a TIME_WAIT behind begins anew (RFC 6191). */
+static void mcp_forget_time_wait(struct mcp_net *mnet,
+				 const struct mcp_packet *pkt)
+{
+	struct sock *sk = mcp_socket_find(mnet->net, &pkt->key.mcp,
+					  &pkt->key.client,
+					  pkt->state->in->ifindex);
+
+	if (!sk)
+		return;
+	if (sk->sk_state == TCP_TIME_WAIT)
+		inet_twsk_deschedule_put(inet_twsk(sk));
+	else
+		sock_gen_put(sk);
+}
+
+/* Whatever keeps it from being taken, it is no worse off than without the MCP. */
+static unsigned int mcp_take(struct mcp_net *mnet, struct mcp_packet *pkt,
+			     const struct mcp_taking *t, struct mcp_session *old)
+{
+	struct mcp_admission adm;
+	struct mcp_session *s;
+	int err;
+
+	if (t->peer[0] && !mcp_peer_usable(mnet, t->peer) &&
+	    READ_ONCE(mnet->settings.fallback) == MCP_FALLBACK_PASS)
+		return mcp_leave(mnet, t);
+	adm = mcp_policy_admit(mnet, &pkt->key.client);
+	if (!adm.client) {
+		mcp_count(mnet, adm.reason);
+		return mcp_leave(mnet, t);
+	}
+	s = mcp_session_new(mnet, &pkt->key, adm.client, mcp_conversion_work,
+			    GFP_ATOMIC);
+	if (!s) {
+		mcp_readmit(mnet, adm.client);
+		return mcp_leave(mnet, t);
+	}
+	mcp_intercept_begin(s, t->ingress);
+	if (!mcp_session_describe(s, pkt) ||
+	    (t->peer[0] && !mcp_peer_dial_new(s, t->peer, GFP_ATOMIC)) ||
+	    !mcp_hold(s, pkt))
+		goto discard;
+	s->request.server = t->server;
+	mcp_conversion_begin(s, false);
+	mcp_forget_time_wait(mnet, pkt);
+	/* As in mcp_open_session(). */
+	mcp_session_get(s);
+	err = mcp_session_launch(s, old);
+	if (err) {
+		mcp_session_put(s);
+		mcp_session_discard(s);
+		return err == -EEXIST ? NF_DROP : mcp_leave(mnet, t);
+	}
+	atomic64_inc(t->hits);
+	mcp_conversion_count_request(s);
+	mcp_session_kick(s);
 	mcp_session_put(s);
+	consume_skb(pkt->skb);
+	return NF_STOLEN;
+
+discard:
+	mcp_session_discard(s);
+	return mcp_leave(mnet, t);
+}
+
+static unsigned int mcp_take_syn(struct mcp_net *mnet, struct mcp_packet *pkt,
+				 struct mcp_session *old)
+{
+	struct mcp_taking t;
+
+	mcp_packet_options(pkt);
+	if (pkt->opt.mp_join || pkt->skb->pkt_type != PACKET_HOST ||
+	    !mcp_wants(mnet, pkt, &t))
+		return NF_ACCEPT;
+	if (nf_checksum(pkt->skb, pkt->state->hook, pkt->thoff, IPPROTO_TCP,
+			pkt->family))
+		return NF_DROP;
+	return mcp_take(mnet, pkt, &t, old);
+}
+
+/* A packet for one of our sockets, or soon for one, with whatever address. */
+static unsigned int mcp_bring(struct sk_buff *skb, u16 family)
+{
+	return skb_dst(skb) || mcp_deliver(skb, family) ? NF_ACCEPT : NF_DROP;
+}
+
+/* A packet of one whose SYN was taken, and not accepted yet. */
+static unsigned int mcp_taken(struct mcp_net *mnet, struct mcp_packet *pkt,
+			      struct mcp_session *s)
+{
+	if (pkt->th.rst) {
+		mcp_rst(pkt, s);
+	} else if (pkt->th.syn && !pkt->th.ack) {
+		if (nf_checksum(pkt->skb, pkt->state->hook, pkt->thoff,
+				IPPROTO_TCP, pkt->family))
+			return NF_DROP;
+		mcp_packet_options(pkt);
+		if (s->isn != ntohl(pkt->th.seq) && !mcp_established(mnet, pkt))
+			return mcp_take_syn(mnet, pkt, s);
+		if (mcp_syn_waits(mnet, pkt, s))
+			return NF_DROP;
+	}
+	/* Nobody but us has seen its SYN. */
+	return mcp_answered(s) ? mcp_bring(pkt->skb, pkt->family) : NF_DROP;
+}
+
+/* Is there anything of that kind? */
+static bool mcp_takes(const struct mcp_net *mnet)
+{
+	return READ_ONCE(mnet->forwards.count) ||
+		mcp_intercept_busy(&mnet->intercept);
+}
+
+/*
+ * A TCP packet, to whomever it is addressed: SYNs that are to be taken, and what
+ * follows until the connection is accepted.
+ */
+static unsigned int mcp_tcp_through(struct mcp_net *mnet, struct sk_buff *skb,
+				    const struct nf_hook_state *state,
+				    u16 family, unsigned int thoff)
+{
+	unsigned int verdict = NF_ACCEPT;
+	struct mcp_session *s = NULL;
+	struct mcp_packet pkt;
+	bool syn;
+
+	if (!mcp_takes(mnet) || !mcp_packet_read(&pkt, skb, state, family, thoff))
+		return NF_ACCEPT;
+	syn = pkt.th.syn && !pkt.th.ack && !pkt.th.rst && !pkt.th.fin;
+	mcp_packet_ends(&pkt, &pkt.key.client, &pkt.key.mcp);
+	if (atomic_read(&mnet->intercept.sessions))
+		s = mcp_session_find(mnet, &pkt.key);
+	if (!s) {
+		if (!syn)
+			return NF_ACCEPT;
+		/* It challenges who has a connection. */
+		if (mcp_established(mnet, &pkt))
+			return NF_ACCEPT;
+		return mcp_take_syn(mnet, &pkt, NULL);
+	}
+	if (s->ingress != MCP_INGRESS_EXPLICIT)
+		verdict = mcp_taken(mnet, &pkt, s);
+	mcp_session_put(s);
+	return verdict;
+}
+
+/* A TCP packet that nobody else is meant by: is it for a socket of ours? */
+static unsigned int mcp_tcp_ours(struct mcp_net *mnet, struct sk_buff *skb,
+				 const struct nf_hook_state *state, u16 family,
+				 unsigned int thoff)
+{
+	struct mcp_packet pkt;
+
+	if (!mcp_intercept_busy(&mnet->intercept) || skb_dst(skb) ||
+	    !mcp_packet_read(&pkt, skb, state, family, thoff))
+		return NF_ACCEPT;
+	mcp_packet_ends(&pkt, &pkt.key.client, &pkt.key.mcp);
+	return mcp_intercept_has(mnet, &pkt.key.mcp, &pkt.key.client) ?
+		mcp_bring(skb, family) : NF_ACCEPT;
+}
+
+/* The same of an ICMP error about what such a socket has sent. */
+static unsigned int mcp_icmp_ours(struct mcp_net *mnet, struct sk_buff *skb,
+				  unsigned int off, u16 family)
+{
+	struct mcp_endpoint ours, other;
+	struct icmphdr icmph;
+	u32 seq;
+
+	if (!mcp_intercept_busy(&mnet->intercept) || skb_dst(skb) ||
+	    skb_copy_bits(skb, off, &icmph, sizeof(icmph)) ||
+	    mcp_icmp_kind(family, icmph.type, icmph.code) == MCP_ICMP_NONE ||
+	    !mcp_icmp_subject(skb, off + sizeof(icmph), family, &ours, &other,
+			      &seq))
+		return NF_ACCEPT;
+	return mcp_intercept_has(mnet, &ours, &other) ? mcp_bring(skb, family) :
+		NF_ACCEPT;
+}
+
+/* Such a SYN on its way to the stack, answered: our listener has it. */
+static unsigned int mcp_syn_brought(struct mcp_net *mnet, struct mcp_packet *pkt,
+				    struct mcp_session *s)
+{
+	unsigned int verdict;
+	struct sock *sk;
+
+	mcp_packet_options(pkt);
+	verdict = mcp_syn_again(mnet, pkt, s);
+	if (verdict != NF_ACCEPT)
+		return verdict;
+	/* Who has the connection already answers it again. */
+	sk = mcp_socket_find(mnet->net, &pkt->key.mcp, &pkt->key.client,
+			     pkt->state->in->ifindex);
+	if (sk)
+		sock_gen_put(sk);
+	else if (mcp_implicit(s) ?
+		 !mcp_implicit_assign(mnet, pkt->skb, pkt->family, pkt->th.dest) :
+		 !mcp_upstream_assign(mnet, pkt->skb, pkt->family))
+		return NF_DROP;
+	return NF_ACCEPT;
+}
+
+/* A SYN or RST. @s: the session whose SYN has its addresses and ports; or NULL. */
+static unsigned int mcp_opening(struct mcp_net *mnet, struct mcp_packet *pkt,
+				struct mcp_session *s)
+{
+	if (s && s->ingress != MCP_INGRESS_EXPLICIT)
+		return pkt->th.syn ? mcp_syn_brought(mnet, pkt, s) : NF_ACCEPT;
+	if (pkt->th.dest != READ_ONCE(mnet->settings.port))
+		return NF_ACCEPT;
+	if (pkt->th.rst) {
+		if (s)
+			mcp_rst(pkt, s);
+		return NF_ACCEPT;
+	}
+	if (pkt->th.fin)
+		return NF_DROP;
+	return mcp_syn(mnet, pkt, s);
+}
+
+/* A further subflow of a connection that ends here in implicit mode: its listener. */
+static bool mcp_joins(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	mcp_packet_options(pkt);
+	if (!pkt->opt.join_syn || pkt->skb->sk)
+		return false;
+	mcp_packet_ends(pkt, &pkt->key.client, &pkt->key.mcp);
+	return !mcp_socket_listens(mnet->net, &pkt->key.mcp,
+				   pkt->state->in->ifindex) &&
+		mcp_implicit_assign(mnet, pkt->skb, pkt->family, pkt->th.dest);
 }
 
 static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
@@ -461,6 +783,7 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 			       unsigned int thoff)
 {
 	struct mcp_packet pkt;
+	struct mcp_session *s;
 	unsigned int verdict;
 
 	if (!mcp_packet_read(&pkt, skb, state, family, thoff))
@@ -472,17 +795,20 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 		if (verdict != NF_ACCEPT)
 			return verdict;
 	}
-	if (pkt.th.dest != READ_ONCE(mnet->settings.port))
+	if (pkt.th.dest != READ_ONCE(mnet->settings.port) &&
+	    !atomic_read(&mnet->intercept.sessions))
 		return NF_ACCEPT;
-	if (pkt.th.rst) {
-		mcp_rst(mnet, &pkt);
+	if (!pkt.th.rst && (!pkt.th.syn || pkt.th.ack))
 		return NF_ACCEPT;
-	}
-	if (!pkt.th.syn || pkt.th.ack)
+	if (pkt.th.syn && READ_ONCE(mnet->implicit.count) &&
+	    mcp_joins(mnet, &pkt))
 		return NF_ACCEPT;
-	if (pkt.th.fin)
-		return NF_DROP;
-	return mcp_syn(mnet, &pkt);
+	mcp_packet_ends(&pkt, &pkt.key.client, &pkt.key.mcp);
+	s = mcp_session_find(mnet, &pkt.key);
+	verdict = mcp_opening(mnet, &pkt, s);
+	if (s)
+		mcp_session_put(s);
+	return verdict;
 }
 
 static unsigned int mcp_in4(struct mcp_net *mnet, struct sk_buff *skb,
@@ -554,26 +880,30 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 {
 	struct mcp_packet pkt;
 	struct mcp_session *s;
+	struct mcp_tuple tuple;
 
 	if (!mcp_packet_read(&pkt, skb, state, family, thoff))
 		return NF_ACCEPT;
 	if (mcp_nat_hairpin(mnet, skb, family))
 		mcp_deliver_back(mnet->net, skb, family);
+	mcp_packet_ends(&pkt, &tuple.external, &tuple.server);
+	mcp_intercept_out(mnet, skb, &tuple.external, &tuple.server,
+			  pkt.th.syn && !pkt.th.ack);
 	if (!pkt.th.syn)
 		return NF_ACCEPT;
 	if (!pkt.th.ack) {
-		struct mcp_tuple tuple;
-
-		mcp_packet_ends(&pkt, &tuple.external, &tuple.server);
-		mcp_connect_syn(mnet, skb, &tuple, ntohl(pkt.th.seq));
+		mcp_connect_syn(mnet, skb, thoff, &tuple, ntohl(pkt.th.seq));
 		return NF_ACCEPT;
 	}
-	if (pkt.th.source != READ_ONCE(mnet->settings.port))
+	if (pkt.th.source != READ_ONCE(mnet->settings.port) &&
+	    !READ_ONCE(mnet->implicit.count))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.mcp, &pkt.key.client);
 	s = mcp_session_find(mnet, &pkt.key);
 	if (!s)
 		return NF_ACCEPT;
+	if (mcp_implicit(s))
+		mcp_segment_mp_flags(skb, thoff, MCP_MP_NOT_HERE);
 	/* Not into the answer to a SYN that had no request. */
 	spin_lock_bh(&s->lock);
 	if (s->hashed && s->echo_len &&
@@ -605,8 +935,9 @@ static unsigned int mcp_local_out6(void *priv, struct sk_buff *skb,
 	return mcp_tcp_out(priv, skb, state, AF_INET6, sizeof(struct ipv6hdr));
 }
 
-/* What servers answer while they are being dialled. */
+/* Connections to be taken, and what servers answer while they are being dialled. */
 static unsigned int mcp_pre_routing(struct mcp_net *mnet, struct sk_buff *skb,
+				    const struct nf_hook_state *state,
 				    unsigned int off, u8 protocol, u16 family)
 {
 	unsigned int verdict = NF_ACCEPT;
@@ -616,11 +947,17 @@ static unsigned int mcp_pre_routing(struct mcp_net *mnet, struct sk_buff *skb,
 	if (protocol == IPPROTO_TCP) {
 		verdict = mcp_translate_tcp(mnet, skb, off, family);
 		if (verdict == NF_ACCEPT)
+			verdict = mcp_tcp_through(mnet, skb, state, family, off);
+		if (verdict == NF_ACCEPT)
 			verdict = mcp_nat_tcp(mnet, skb, off, family);
+		if (verdict == NF_ACCEPT)
+			verdict = mcp_tcp_ours(mnet, skb, state, family, off);
 	} else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
 		verdict = mcp_translate_icmp(mnet, skb, off, family);
 		if (verdict == NF_ACCEPT)
 			verdict = mcp_nat_icmp(mnet, skb, off, family);
+		if (verdict == NF_ACCEPT)
+			verdict = mcp_icmp_ours(mnet, skb, off, family);
 	}
 	if (verdict == NF_ACCEPT)
 		verdict = mcp_nat_rest(mnet, skb, family);
@@ -636,7 +973,8 @@ static unsigned int mcp_pre_routing4(void *priv, struct sk_buff *skb,
 
 	if (ip_is_fragment(iph) || protocol == IPPROTO_ICMPV6)
 		protocol = IPPROTO_RAW;		/* whatever it may be */
-	return mcp_pre_routing(priv, skb, ip_hdrlen(skb), protocol, AF_INET);
+	return mcp_pre_routing(priv, skb, state, ip_hdrlen(skb), protocol,
+			       AF_INET);
 }
 
 static unsigned int mcp_pre_routing6(void *priv, struct sk_buff *skb,
@@ -649,7 +987,8 @@ static unsigned int mcp_pre_routing6(void *priv, struct sk_buff *skb,
 	off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &nexthdr, &frag_off);
 	if (off < 0 || frag_off || nexthdr == IPPROTO_ICMP)
 		nexthdr = IPPROTO_RAW;
-	return mcp_pre_routing(priv, skb, max(off, 0), nexthdr, AF_INET6);
+	return mcp_pre_routing(priv, skb, state, max(off, 0), nexthdr,
+			       AF_INET6);
 }
 
 /*

@@ -60,6 +60,7 @@ drain:
 	/* Each hook is at work as soon as it is there. */
 	mcp_inbound_flush(mnet);
 	mcp_session_drain(mnet);
+	mcp_implicit_stop(mnet);
 	mcp_unsolicited_flush(mnet);
 	return err;
 }
@@ -79,6 +80,7 @@ int mcp_net_down(struct mcp_net *mnet)
 	mcp_hook_unregister(mnet);
 	mcp_inbound_flush(mnet);
 	mcp_session_drain(mnet);
+	mcp_implicit_stop(mnet);
 	mcp_unsolicited_flush(mnet);
 	mcp_plain_forget(&mnet->plain);
 	mnet->up = false;
@@ -98,6 +100,10 @@ static int __net_init mcp_net_init(struct net *net)
 	mcp_unsolicited_init(mnet);
 	mcp_inbound_init(mnet);
 	mcp_plain_init(&mnet->plain);
+	mcp_peers_init(&mnet->peers);
+	mcp_intercept_init(&mnet->intercept);
+	mcp_implicit_init(mnet);
+	mcp_forwards_init(&mnet->forwards);
 	mnet->stats = alloc_percpu(struct mcp_stats);
 	if (!mnet->stats)
 		return -ENOMEM;
@@ -141,6 +147,9 @@ static void __net_exit mcp_net_exit(struct net *net)
 	struct mcp_net *mnet = mcp_net(net);
 
 	mcp_net_down(mnet);
+	mcp_forwards_exit(mnet);
+	mcp_rules_flush(&mnet->intercept);
+	mcp_peers_flush(&mnet->peers);
 	if (mnet->was_up)
 		mcp_socket_reap(net);
 	mcp_session_net_exit(mnet);

@@ -19,6 +19,7 @@
 #include "downstream.h"
 #include "icmp.h"
 #include "nat.h"
+#include "peer_dial.h"
 #include "preserve.h"
 #include "session.h"
 #include "socket.h"
@@ -439,6 +440,7 @@ static bool mcp_nat_busy(struct mcp_net *mnet)
 {
 	return READ_ONCE(mnet->pool.range_count) ||
 		READ_ONCE(mnet->pool.mapping_count) ||
+		atomic_read(&mnet->peers.dials) ||
 		mcp_preserve_busy(&mnet->preserve);
 }
 
@@ -456,8 +458,10 @@ static unsigned int mcp_nat_established(struct mcp_net *mnet,
 	bool foreign = mcp_pool_foreign(mnet, &tuple->external);
 	struct sock *sk;
 
+	/* One of the host's own, come back, has a route. */
 	if (!foreign && mcp_preserve_has(mnet, tuple))
-		return mcp_deliver(skb, tuple->external.family) ? NF_ACCEPT :
+		return skb_dst(skb) ||
+			mcp_deliver(skb, tuple->external.family) ? NF_ACCEPT :
 			NF_DROP;
 	if (!foreign && (!syn || !mcp_pool_mapped(mnet, &tuple->external) ||
 			 mcp_socket_listens(mnet->net, &tuple->external,
@@ -466,7 +470,6 @@ static unsigned int mcp_nat_established(struct mcp_net *mnet,
 	sk = mcp_socket_find(mnet->net, &tuple->external, &tuple->server, 0);
 	if (sk) {
 		sock_gen_put(sk);
-		/* One of the host's own, come back, has a route. */
 		if (!foreign || skb_dst(skb) ||
 		    mcp_deliver(skb, tuple->external.family))
 			return NF_ACCEPT;
@@ -637,6 +640,8 @@ unsigned int mcp_nat_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 		mcp_nat_watch(&s->down, skb, thoff, &th, family);
 		spin_unlock(&s->lock);
 		verdict = mcp_nat_pass(s, skb);
+		if (verdict == NF_ACCEPT && s->peer_dial && th.syn && th.ack)
+			verdict = mcp_peer_dial_synack(s, skb, thoff, &th);
 		mcp_session_put(s);
 		return verdict;
 	}
@@ -759,6 +764,7 @@ unsigned int mcp_nat_icmp(struct mcp_net *mnet, struct sk_buff *skb,
 		goto out;
 	spin_lock(&s->lock);
 	/* Only the SYN is under way; anything else is forged. */
+	seq += mcp_peer_dial_shift(s);
 	if (s->down.heard == MCP_OUTCOME_PENDING && seq == s->down.isn) {
 		if (kind == MCP_ICMP_HARD) {
 			s->down.icmp_code = icmph.code;

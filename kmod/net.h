@@ -11,7 +11,11 @@
 #include <linux/xarray.h>
 
 #include "cookie.h"
+#include "forward.h"
 #include "inbound.h"
+#include "implicit.h"
+#include "intercept.h"
+#include "peer.h"
 #include "plain_server.h"
 #include "policy.h"
 #include "pool.h"
@@ -35,6 +39,10 @@
  * @unsolicited: SYNs there that nobody asked for
  * @inbound:	SYNs there that are let in
  * @plain:	servers that answer only without MP_CAPABLE
+ * @peers:	other MCPs that dial for this one
+ * @intercept:	which connections are taken off the path
+ * @implicit:	listeners for those that are MPTCP
+ * @forwards:	static mappings
  * @cookies:	keys of the Cookie TLV
  * @ts_key:	spreads servers over timestamp offsets
  * @upstream:	the listeners
@@ -67,6 +75,10 @@ struct mcp_net {
 	struct mcp_unsolicited unsolicited;
 	struct mcp_inbound inbound;
 	struct mcp_plain_servers plain;
+	struct mcp_peers peers;
+	struct mcp_intercept intercept;
+	struct mcp_ports implicit;
+	struct mcp_forwards forwards;
 	struct mcp_cookies cookies;
 	siphash_key_t ts_key;
 	struct mcp_upstream upstream;

@@ -7,6 +7,8 @@
 #include "net.h"
 #include "netlink.h"
 #include "netlink_event.h"
+#include "netlink_gateway.h"
+#include "peer_dial.h"
 #include "session.h"
 #include "withdraw.h"
 
@@ -70,9 +72,14 @@ static const struct nla_policy mcp_setting_policy[MCP_S_MAX + 1] = {
 	[MCP_S_REFRESH] = NLA_POLICY_MAX(NLA_U8, MCP_REFRESH_OUTBOUND),
 	[MCP_S_MAX_SUBFLOWS] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_subflows),
 	[MCP_S_PORT_BLOCK] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_port_block),
+	[MCP_S_PEER_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_timeout),
+	[MCP_S_PEER_RETRY] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_idle),
+	[MCP_S_CAPABILITY_TTL] = NLA_POLICY_FULL_RANGE(NLA_U32, &mcp_range_idle),
+	[MCP_S_FALLBACK] = NLA_POLICY_MAX(NLA_U8, MCP_FALLBACK_DIRECT),
+	[MCP_S_IMPLICIT] = NLA_POLICY_MAX(NLA_U8, MCP_IMPLICIT_OFF),
 };
 
-static const struct nla_policy mcp_prefix_policy[MCP_PREFIX_A_MAX + 1] = {
+const struct nla_policy mcp_prefix_policy[MCP_PREFIX_A_MAX + 1] = {
 	[MCP_PREFIX_A_FAMILY] = { .type = NLA_U16 },
 	[MCP_PREFIX_A_ADDR] = NLA_POLICY_RANGE(NLA_BINARY, 4, 16),
 	[MCP_PREFIX_A_PREFIXLEN] = NLA_POLICY_MAX(NLA_U8, 128),
@@ -84,6 +91,8 @@ static const struct nla_policy mcp_acl_policy[MCP_ACL_A_MAX + 1] = {
 	[MCP_ACL_A_PREFIXLEN] = NLA_POLICY_MAX(NLA_U8, 128),
 	[MCP_ACL_A_IFNAME] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
 	[MCP_ACL_A_ORIGIN] = NLA_POLICY_NESTED(mcp_prefix_policy),
+	[MCP_ACL_A_VIA] = { .type = NLA_NUL_STRING,
+			    .len = MCP_PEER_NAME_LEN - 1 },
 };
 
 static const struct nla_policy mcp_pool_policy[MCP_POOL_A_MAX + 1] = {
@@ -155,6 +164,11 @@ static const struct {
 	[MCP_S_REFRESH] = { MCP_OFFSET(refresh), MCP_SIZE(refresh) },
 	[MCP_S_MAX_SUBFLOWS] = { MCP_OFFSET(max_subflows), MCP_SIZE(max_subflows) },
 	[MCP_S_PORT_BLOCK] = { MCP_OFFSET(port_block), MCP_SIZE(port_block) },
+	[MCP_S_PEER_TIMEOUT] = { MCP_OFFSET(peer_timeout), MCP_SIZE(peer_timeout) },
+	[MCP_S_PEER_RETRY] = { MCP_OFFSET(peer_retry), MCP_SIZE(peer_retry) },
+	[MCP_S_CAPABILITY_TTL] = { MCP_OFFSET(capability_ttl), MCP_SIZE(capability_ttl) },
+	[MCP_S_FALLBACK] = { MCP_OFFSET(fallback), MCP_SIZE(fallback) },
+	[MCP_S_IMPLICIT] = { MCP_OFFSET(implicit), MCP_SIZE(implicit) },
 };
 
 static void *mcp_setting_at(struct mcp_settings *set, int attr)
@@ -220,7 +234,13 @@ static int mcp_get_settings(struct genl_info *info, struct mcp_settings *set,
 	return 0;
 }
 
-static struct mcp_net *mcp_info_net(struct genl_info *info)
+/**
+ * mcp_info_net() - the MCP that a request is about
+ * @info: the request
+ *
+ * Context: process.
+ */
+struct mcp_net *mcp_info_net(struct genl_info *info)
 {
 	return mcp_net(genl_info_net(info));
 }
@@ -344,8 +364,19 @@ static bool mcp_host_bits_zero(const struct mcp_endpoint *addr, u8 prefixlen)
 	return true;
 }
 
-/* A prefix, of the attributes that ACL and pool have for one. */
-static int mcp_get_prefix(struct genl_info *info, struct nlattr *family,
+/**
+ * mcp_get_prefix() - read a prefix
+ * @info: the request
+ * @family: attribute of its address family; or NULL
+ * @octets: attribute of its address; or NULL
+ * @len: attribute of its length; or NULL
+ * @addr: the address, port zero
+ * @prefixlen: the length in bits, valid for the family
+ *
+ * Context: process.
+ * Return: 0 or -EINVAL, and the request has a message.
+ */
+int mcp_get_prefix(struct genl_info *info, struct nlattr *family,
 			  struct nlattr *octets, struct nlattr *len,
 			  struct mcp_endpoint *addr, u8 *prefixlen)
 {
@@ -403,8 +434,29 @@ static int mcp_get_acl(struct genl_info *info, struct mcp_acl *acl)
 		return err;
 	if (tb[MCP_ACL_A_IFNAME])
 		nla_strscpy(acl->ifname, tb[MCP_ACL_A_IFNAME], IFNAMSIZ);
+	if (tb[MCP_ACL_A_VIA])
+		nla_strscpy(acl->via, tb[MCP_ACL_A_VIA], sizeof(acl->via));
 	return tb[MCP_ACL_A_ORIGIN] ?
 		mcp_get_origin(info, tb[MCP_ACL_A_ORIGIN], acl) : 0;
+}
+
+/**
+ * mcp_need_peer() - a peer of that name must be there
+ * @mnet: the namespace
+ * @info: the request
+ * @name: the name; "": none is needed
+ *
+ * Peers that are taken back later leave it to the setting "fallback".
+ *
+ * Context: process, mcp_net.lock held.
+ * Return: 0 or -ENODEV, and the request has a message.
+ */
+int mcp_need_peer(struct mcp_net *mnet, struct genl_info *info, const char *name)
+{
+	if (!name[0] || mcp_peer_named(&mnet->peers, name))
+		return 0;
+	NL_SET_ERR_MSG(info->extack, "there is no peer of that name");
+	return -ENODEV;
 }
 
 static int mcp_cmd_acl_add(struct sk_buff *skb, struct genl_info *info)
@@ -417,9 +469,12 @@ static int mcp_cmd_acl_add(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	mutex_lock(&mnet->lock);
-	err = mcp_acl_add(&mnet->policy, &acl.addr, acl.prefixlen, acl.ifname,
-			  acl.origin.family ? &acl.origin : NULL,
-			  acl.origin_len);
+	err = mcp_need_peer(mnet, info, acl.via);
+	if (!err)
+		err = mcp_acl_add(&mnet->policy, &acl.addr, acl.prefixlen,
+				  acl.ifname,
+				  acl.origin.family ? &acl.origin : NULL,
+				  acl.origin_len, acl.via);
 	mutex_unlock(&mnet->lock);
 	if (err == -EEXIST)
 		NL_SET_ERR_MSG(info->extack, "the entry is there already");
@@ -437,7 +492,7 @@ static int mcp_cmd_acl_del(struct sk_buff *skb, struct genl_info *info)
 	err = mcp_get_acl(info, &acl);
 	if (err)
 		return err;
-	if (acl.origin.family) {
+	if (acl.origin.family || acl.via[0]) {
 		NL_SET_ERR_MSG(info->extack,
 			       "an entry is known by its prefix and interface alone");
 		return -EINVAL;
@@ -460,7 +515,16 @@ static int mcp_cmd_acl_flush(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
-static void *mcp_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
+/**
+ * mcp_dump_put() - begin one more message of a dump
+ * @skb: where
+ * @cb: the dump
+ * @cmd: which
+ *
+ * Context: process.
+ * Return: for genlmsg_end() or genlmsg_cancel(); NULL: there is no more room.
+ */
+void *mcp_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 			  u8 cmd)
 {
 	void *hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
@@ -472,20 +536,31 @@ static void *mcp_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 	return hdr;
 }
 
-static int mcp_put_origin(struct sk_buff *skb, const struct mcp_acl *acl)
+/**
+ * mcp_put_prefix() - put a prefix into a message
+ * @skb: the message
+ * @attr: as this nest
+ * @addr: its address; nothing is put if it is none
+ * @prefixlen: its length in bits
+ *
+ * Context: any.
+ * Return: 0 or -EMSGSIZE.
+ */
+int mcp_put_prefix(struct sk_buff *skb, int attr, const struct mcp_endpoint *addr,
+		   u8 prefixlen)
 {
 	struct nlattr *nest;
 	int err;
 
-	if (!acl->origin.family)
+	if (!addr->family)
 		return 0;
-	nest = nla_nest_start(skb, MCP_ACL_A_ORIGIN);
+	nest = nla_nest_start(skb, attr);
 	if (!nest)
 		return -EMSGSIZE;
-	err = nla_put_u16(skb, MCP_PREFIX_A_FAMILY, acl->origin.family) ?:
-		nla_put(skb, MCP_PREFIX_A_ADDR, mcp_addr_len(acl->origin.family),
-			acl->origin.addr.octets) ?:
-		nla_put_u8(skb, MCP_PREFIX_A_PREFIXLEN, acl->origin_len);
+	err = nla_put_u16(skb, MCP_PREFIX_A_FAMILY, addr->family) ?:
+		nla_put(skb, MCP_PREFIX_A_ADDR, mcp_addr_len(addr->family),
+			addr->addr.octets) ?:
+		nla_put_u8(skb, MCP_PREFIX_A_PREFIXLEN, prefixlen);
 	nla_nest_end(skb, nest);
 	return err;
 }
@@ -503,7 +578,10 @@ static int mcp_put_acl(struct sk_buff *skb, const struct mcp_acl *acl)
 		nla_put_u8(skb, MCP_ACL_A_PREFIXLEN, acl->prefixlen) ?:
 		(acl->ifname[0] ?
 		 nla_put_string(skb, MCP_ACL_A_IFNAME, acl->ifname) : 0) ?:
-		mcp_put_origin(skb, acl) ?:
+		mcp_put_prefix(skb, MCP_ACL_A_ORIGIN, &acl->origin,
+			       acl->origin_len) ?:
+		(acl->via[0] ?
+		 nla_put_string(skb, MCP_ACL_A_VIA, acl->via) : 0) ?:
 		nla_put_u64_64bit(skb, MCP_ACL_A_HITS,
 				  atomic64_read(&acl->hits), MCP_ACL_A_PAD);
 	nla_nest_end(skb, nest);
@@ -706,7 +784,7 @@ int mcp_put_endpoint(struct sk_buff *skb, int attr, const struct mcp_endpoint *e
 int mcp_put_session(struct sk_buff *skb, struct mcp_session *s, enum mcp_end why)
 {
 	u64 age = div_u64((u64)(jiffies - s->born) * MSEC_PER_SEC, HZ);
-	struct mcp_endpoint server = { }, external;
+	struct mcp_endpoint server = { }, peer = { }, external;
 	u64 up = READ_ONCE(s->flow[MCP_UP].bytes);
 	u64 down = READ_ONCE(s->flow[MCP_DOWN].bytes);
 	struct nlattr *nest;
@@ -716,6 +794,7 @@ int mcp_put_session(struct sk_buff *skb, struct mcp_session *s, enum mcp_end why
 	if (!mcp_withdraw_show(s, &kind, &subflows, &up, &down))
 		kind = mcp_upstream_kind(s, &subflows);
 	server_kind = mcp_downstream_kind(s);
+	mcp_peer_dial_show(s, &peer);
 	spin_lock_bh(&s->lock);
 	if (s->requested)
 		server = s->request.server;
@@ -736,6 +815,8 @@ int mcp_put_session(struct sk_buff *skb, struct mcp_session *s, enum mcp_end why
 		nla_put_u8(skb, MCP_SESSION_A_UPSTREAM, kind) ?:
 		nla_put_u8(skb, MCP_SESSION_A_DOWNSTREAM,
 			   server_kind) ?:
+		nla_put_u8(skb, MCP_SESSION_A_INGRESS, s->ingress) ?:
+		mcp_put_endpoint(skb, MCP_SESSION_A_PEER, &peer) ?:
 		(subflows ? nla_put_u8(skb, MCP_SESSION_A_SUBFLOWS, subflows) :
 		 0) ?:
 		nla_put_u64_64bit(skb, MCP_SESSION_A_AGE, age,
@@ -952,6 +1033,78 @@ static const struct genl_ops mcp_genl_ops[] = {
 	}, {
 		.cmd = MCP_CMD_POOL_GET,
 		.dumpit = mcp_dump_pool,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_PEER_ADD,
+		.doit = mcp_cmd_peer_add,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_peer_cmd_policy,
+		.maxattr = MCP_A_PEER,
+	}, {
+		.cmd = MCP_CMD_PEER_DEL,
+		.doit = mcp_cmd_peer_del,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_peer_cmd_policy,
+		.maxattr = MCP_A_PEER,
+	}, {
+		.cmd = MCP_CMD_PEER_FLUSH,
+		.doit = mcp_cmd_peer_flush,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_PEER_GET,
+		.dumpit = mcp_dump_peer,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_INTERCEPT_ADD,
+		.doit = mcp_cmd_intercept_add,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_intercept_cmd_policy,
+		.maxattr = MCP_A_INTERCEPT,
+	}, {
+		.cmd = MCP_CMD_INTERCEPT_DEL,
+		.doit = mcp_cmd_intercept_del,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_intercept_cmd_policy,
+		.maxattr = MCP_A_INTERCEPT,
+	}, {
+		.cmd = MCP_CMD_INTERCEPT_FLUSH,
+		.doit = mcp_cmd_intercept_flush,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_INTERCEPT_GET,
+		.dumpit = mcp_dump_intercept,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_FORWARD_ADD,
+		.doit = mcp_cmd_forward_add,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_forward_cmd_policy,
+		.maxattr = MCP_A_FORWARD,
+	}, {
+		.cmd = MCP_CMD_FORWARD_DEL,
+		.doit = mcp_cmd_forward_del,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_forward_cmd_policy,
+		.maxattr = MCP_A_FORWARD,
+	}, {
+		.cmd = MCP_CMD_FORWARD_FLUSH,
+		.doit = mcp_cmd_forward_flush,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mcp_no_policy,
+		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,
+	}, {
+		.cmd = MCP_CMD_FORWARD_GET,
+		.dumpit = mcp_dump_forward,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.policy = mcp_no_policy,
 		.maxattr = ARRAY_SIZE(mcp_no_policy) - 1,

@@ -200,13 +200,15 @@ static struct mcp_acl *mcp_acl_find(struct mcp_policy *policy,
  * @ifname: only from this ingress interface; "": from any
  * @origin: prefix of originators that they may name; NULL: none
  * @origin_len: its length in bits
+ * @via: name of the peers that dial for them; "": none
  *
  * Context: process, mcp_net.lock held.
  * Return: 0, -EEXIST, -ENOSPC (MCP_MAX_ACL) or -ENOMEM.
  */
 int mcp_acl_add(struct mcp_policy *policy, const struct mcp_endpoint *addr,
 		u8 prefixlen, const char *ifname,
-		const struct mcp_endpoint *origin, u8 origin_len)
+		const struct mcp_endpoint *origin, u8 origin_len,
+		const char *via)
 {
 	struct mcp_acl *acl;
 
@@ -224,6 +226,7 @@ int mcp_acl_add(struct mcp_policy *policy, const struct mcp_endpoint *addr,
 		acl->origin = *origin;
 		acl->origin_len = origin_len;
 	}
+	strscpy(acl->via, via, sizeof(acl->via));
 	list_add_tail_rcu(&acl->list, &policy->acl);
 	policy->acl_count++;
 	policy->acl_generation++;

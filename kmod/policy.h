@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "endpoint.h"
+#include "peer.h"
 #include "settings.h"
 #include "stats.h"
 
@@ -39,6 +40,7 @@ bool mcp_bucket_take(struct mcp_bucket *bucket, u32 rate, u32 burst,
  * @origin:	prefix of the originators that they may name (MP_CONVERT, D = 1);
  *		family 0: none
  * @origin_len:	its length in bits
+ * @via:	name of the peers that dial for them; empty: none
  * @hits:	SYNs it let in
  */
 struct mcp_acl {
@@ -49,6 +51,7 @@ struct mcp_acl {
 	char ifname[IFNAMSIZ];
 	struct mcp_endpoint origin;
 	u8 origin_len;
+	char via[MCP_PEER_NAME_LEN];
 	atomic64_t hits;
 };
 
@@ -122,7 +125,8 @@ void mcp_policy_exit(struct mcp_policy *policy);
 
 int mcp_acl_add(struct mcp_policy *policy, const struct mcp_endpoint *addr,
 		u8 prefixlen, const char *ifname,
-		const struct mcp_endpoint *origin, u8 origin_len);
+		const struct mcp_endpoint *origin, u8 origin_len,
+		const char *via);
 int mcp_acl_del(struct mcp_policy *policy, const struct mcp_endpoint *addr,
 		u8 prefixlen, const char *ifname);
 void mcp_acl_flush(struct mcp_policy *policy);

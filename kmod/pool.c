@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitmap.h>
-#include <linux/inetdevice.h>
 #include <linux/random.h>
 #include <linux/slab.h>
-#include <net/addrconf.h>
 #include <net/route.h>
 
+#include "deliver.h"
 #include "net.h"
 #include "netlink_event.h"
 #include "pool.h"
@@ -226,14 +225,8 @@ bool mcp_pool_has(struct mcp_pool *pool, const struct mcp_endpoint *addr)
  */
 bool mcp_pool_foreign(struct mcp_net *mnet, const struct mcp_endpoint *addr)
 {
-	struct in6_addr in6;
-
-	if (!mcp_pool_has(&mnet->pool, addr))
-		return false;
-	if (addr->family == AF_INET)
-		return inet_addr_type(mnet->net, addr->addr.ip) != RTN_LOCAL;
-	memcpy(&in6, addr->addr.ip6, sizeof(in6));
-	return !ipv6_chk_addr(mnet->net, &in6, NULL, 0);
+	return mcp_pool_has(&mnet->pool, addr) &&
+		mcp_address_type(mnet->net, addr) != RTN_LOCAL;
 }
 
 /**
@@ -416,6 +409,7 @@ static void mcp_external_mark(struct mcp_external *ext, u32 index, bool busy)
 
 /**
  * mcp_external_take() - take a port that nobody has, not even a listener of the host
+ *			  or a static mapping
  * @net: the namespace
  * @ext: the address
  * @first: first port that will do, counted from that of the address; a multiple
@@ -437,7 +431,8 @@ __be16 mcp_external_take(struct net *net, struct mcp_external *ext, u32 first,
 		if (index < 0)
 			return 0;
 		ep.port = htons(ext->first + index);
-		if (mcp_socket_listens(net, &ep, 0))
+		if (mcp_socket_listens(net, &ep, 0) ||
+		    mcp_forward_reserves(mcp_net(net), &ep))
 			continue;
 		mcp_external_mark(ext, index, true);
 		return ep.port;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/inetdevice.h>
 #include <linux/random.h>
-#include <net/addrconf.h>
 #include <net/route.h>
 #include <net/tcp.h>
 
 #include "connect.h"
+#include "deliver.h"
 #include "downstream.h"
 #include "nat.h"
 #include "policy.h"
@@ -28,18 +27,6 @@ static bool mcp_same_address(const struct mcp_endpoint *a,
 		!memcmp(&a->addr, &b->addr, sizeof(a->addr));
 }
 
-/* What the routes of IPv4 say of an address; of IPv6, whether it is the host's. */
-static unsigned int mcp_address_type(struct mcp_net *mnet,
-				     const struct mcp_endpoint *ep)
-{
-	struct in6_addr in6;
-
-	if (ep->family == AF_INET)
-		return inet_addr_type(mnet->net, ep->addr.ip);
-	memcpy(&in6, ep->addr.ip6, sizeof(in6));
-	return ipv6_chk_addr(mnet->net, &in6, NULL, 0) ? RTN_LOCAL : RTN_UNICAST;
-}
-
 /*
  * Addresses that are not a client's to name, whatever prefix its ACL entry has:
  * the host's, on which others rely, those of the pool, which belong to other
@@ -48,7 +35,7 @@ static unsigned int mcp_address_type(struct mcp_net *mnet,
 static bool mcp_origin_is_taken(struct mcp_net *mnet,
 				const struct mcp_endpoint *origin)
 {
-	return mcp_address_type(mnet, origin) != RTN_UNICAST ||
+	return mcp_address_type(mnet->net, origin) != RTN_UNICAST ||
 		mcp_pool_has(&mnet->pool, origin);
 }
 
@@ -110,7 +97,7 @@ bool mcp_preserve_source(struct mcp_session *s, struct mcp_endpoint *source)
 	if (source->family == server->family &&
 	    !mcp_endpoint_forbidden(source) &&
 	    !mcp_same_address(source, server) &&
-	    mcp_address_type(s->mnet, server) != RTN_LOCAL)
+	    mcp_address_type(s->mnet->net, server) != RTN_LOCAL)
 		return true;
 	mcp_count(s->mnet, MCP_STAT_SOURCE_NOT_PRESERVED);
 	return false;

@@ -8,6 +8,7 @@
 #include <net/tcp.h>
 
 #include "segment.h"
+#include "tcpopt.h"
 
 /* The lengths of the network header after the packet became longer or shorter. */
 static void mcp_fix_length(struct sk_buff *skb)
@@ -82,7 +83,7 @@ int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift)
  * but for its sender's place in the headers of the link.
  *
  * Context: BH off, under rcu_read_lock(): @skb's route need not be held.
- * Return: the copy, with a route that is held; or NULL.
+ * Return: the copy, with a route that is held if there is one; or NULL.
  */
 struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 				 unsigned int payload_len)
@@ -106,7 +107,7 @@ struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 			       GFP_ATOMIC | __GFP_NOWARN);
 	if (!copy)
 		return NULL;
-	if (!skb_dst_force(copy)) {
+	if (skb_dst(copy) && !skb_dst_force(copy)) {
 		kfree_skb(copy);
 		return NULL;
 	}
@@ -163,6 +164,71 @@ int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
 		return -ENOMEM;
 	th = (struct tcphdr *)(skb->data + thoff);
 	th->seq = htonl(ntohl(th->seq) - len);
+	mcp_fix_checksum(skb, thoff);
+	return 0;
+}
+
+/**
+ * mcp_segment_mp_flags() - set flags in the MP_CAPABLE of a SYN/ACK
+ * @skb: the SYN/ACK, on its way out
+ * @thoff: offset of the TCP header from skb->data
+ * @flags: which, see &struct mcp_tcpopt.mp_flags
+ *
+ * No key and no HMAC is made of them. Nothing happens if there is no MP_CAPABLE.
+ *
+ * Context: any; does not sleep. Pointers into @skb are void afterwards.
+ */
+void mcp_segment_mp_flags(struct sk_buff *skb, unsigned int thoff, u8 flags)
+{
+	struct tcphdr *th;
+	u8 *option, *end;
+
+	if (skb_ensure_writable(skb, thoff + sizeof(*th)))
+		return;
+	th = (struct tcphdr *)(skb->data + thoff);
+	if (skb_ensure_writable(skb, thoff + th->doff * 4))
+		return;
+	th = (struct tcphdr *)(skb->data + thoff);
+	end = (u8 *)th + th->doff * 4;
+	option = mcp_tcpopt_mp_capable((u8 *)(th + 1), end - (u8 *)(th + 1));
+	if (!option)
+		return;
+	option[3] |= flags;
+	mcp_fix_checksum(skb, thoff);
+}
+
+/**
+ * mcp_segment_add_option() - put one more option into a SYN with MP_CAPABLE
+ * @skb: the SYN, on its way out, without payload
+ * @thoff: offset of the TCP header from skb->data
+ * @option: the option
+ * @len: its length in octets, a multiple of 4
+ *
+ * Context: any; does not sleep. Pointers into @skb are void afterwards.
+ * Return: 0, or a negative error: then the packet is as it was. -ENOENT: it has no
+ * MP_CAPABLE; -ENOSPC: there is no room.
+ */
+int mcp_segment_add_option(struct sk_buff *skb, unsigned int thoff,
+			   const u8 *option, unsigned int len)
+{
+	u8 options[MCP_TCPOPT_MAX];
+	struct tcphdr *th;
+	unsigned int have;
+
+	if (!pskb_may_pull(skb, thoff + sizeof(*th)))
+		return -EINVAL;
+	th = (struct tcphdr *)(skb->data + thoff);
+	have = th->doff * 4 - sizeof(*th);
+	if (have + len > sizeof(options) || skb->len != thoff + sizeof(*th) + have)
+		return -ENOSPC;
+	if (skb_copy_bits(skb, thoff + sizeof(*th), options, have) ||
+	    !mcp_tcpopt_mp_capable(options, have))
+		return -ENOENT;
+	/* Behind the other options is behind the packet. */
+	if (mcp_append(skb, option, len))
+		return -ENOMEM;
+	th = (struct tcphdr *)(skb->data + thoff);
+	th->doff += len / 4;
 	mcp_fix_checksum(skb, thoff);
 	return 0;
 }

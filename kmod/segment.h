@@ -13,6 +13,9 @@ struct sk_buff;
 int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift);
 struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 				 unsigned int payload_len);
+int mcp_segment_add_option(struct sk_buff *skb, unsigned int thoff,
+			   const u8 *option, unsigned int len);
+void mcp_segment_mp_flags(struct sk_buff *skb, unsigned int thoff, u8 flags);
 int mcp_segment_insert(struct sk_buff *skb, unsigned int thoff, const u8 *data,
 		       unsigned int len);
 

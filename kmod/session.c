@@ -6,6 +6,8 @@
 #include <linux/wait_bit.h>
 #include <net/sock.h>
 
+#include "intercept.h"
+#include "peer_dial.h"
 #include "session.h"
 #include "socket.h"
 #include "withdraw.h"
@@ -155,6 +157,8 @@ void mcp_session_put(struct mcp_session *s)
 	kfree(s->payload);
 	kfree(s->reply);
 	mcp_withdraw_free(s);
+	mcp_peer_dial_free(s);
+	mcp_intercept_end(s);
 	mcp_flow_free(&s->flow[MCP_UP]);
 	mcp_flow_free(&s->flow[MCP_DOWN]);
 	if (s->client)

@@ -21,6 +21,7 @@
 #include "relay.h"
 #include "tcpopt.h"
 
+struct mcp_peer_dial;
 struct mcp_withdrawal;
 struct sk_buff;
 struct socket;
@@ -86,6 +87,8 @@ enum {
  * @ifindex:	constant; interface of the SYN; of a late request that of its
  *		connection, 0 if that cannot be told
  * @tos:	constant; TOS or traffic class of the SYN
+ * @ingress:	constant; enum mcp_ingress. Unless explicit, the SYN is held at
+ *		PRE_ROUTING, and all of @payload is early data
  * @late:	constant; the request comes in the stream
  * @inbound:	it was opened from outside, and is not established yet
  * @mptcp:	constant; the SYN had MP_CAPABLE
@@ -106,8 +109,10 @@ enum {
  * @dialled:	the server has accepted
  * @bound:	upstream and downstream are bound
  * @half_open:	counted as such in policy
+ * @listened:	mcp_implicit_listen() has a listener for it
  * @gone:	enum mcp_gone: a side that ended in an error
  * @withdrawal:	the MCP has stepped out: see withdraw.h; once set, for ever
+ * @peer_dial:	a peer dials: see peer_dial.h; constant
  * @reply:	Convert message for the client, to be freed
  * @flow:	the two directions
  * @hold_until: jiffies; answer or refuse the client; 0: no such deadline
@@ -151,6 +156,7 @@ struct mcp_session {
 	u16 syn_len;
 	int ifindex;
 	u8 tos;
+	u8 ingress;
 	bool late;
 	bool inbound;
 	bool mptcp;
@@ -165,11 +171,13 @@ struct mcp_session {
 	bool dialled;
 	bool bound;
 	bool half_open;
+	bool listened;
 	u8 gone;
 	struct socket *upstream;
 	struct wait_queue_entry up_wait;
 	struct mcp_downstream down;
 	struct mcp_withdrawal *withdrawal;
+	struct mcp_peer_dial *peer_dial;
 	u8 *reply;
 	struct mcp_flow flow[2];
 	unsigned long hold_until;

@@ -19,10 +19,16 @@ const struct mcp_settings mcp_settings_default = {
 	.source = MCP_SOURCE_SHARE,
 	.filtering = MCP_FILTERING_INDEPENDENT,
 	.refresh = MCP_REFRESH_ANY,
+	.fallback = MCP_FALLBACK_PASS,
+	.implicit = MCP_IMPLICIT_MARKED,
 	/* A Linux client drops MP_CAPABLE from the SYN it sends at 3 s. */
 	.hold_timeout = 2500,
 	.request_timeout = 5000,
 	.syn_timeout = 30000,
+	/* A peer answers when its own hold-timeout is over at the latest. */
+	.peer_timeout = 4000,
+	.peer_retry = 30000,
+	.capability_ttl = 3600000,
 	.cookie_lifetime = 3600,
 	.est_idle = MCP_ESTABLISHED_IDLE_MS,
 	.trans_idle = MCP_TRANSITORY_IDLE_MS,

@@ -31,9 +31,14 @@ struct mcp_settings {
 	u8 source;			/* enum mcp_source */
 	u8 filtering;			/* enum mcp_filtering */
 	u8 refresh;			/* enum mcp_refresh */
+	u8 fallback;			/* enum mcp_fallback */
+	u8 implicit;			/* enum mcp_implicit */
 	u32 hold_timeout;
 	u32 request_timeout;
 	u32 syn_timeout;
+	u32 peer_timeout;
+	u32 peer_retry;
+	u32 capability_ttl;
 	u32 cookie_lifetime;
 	u32 est_idle;
 	u32 trans_idle;

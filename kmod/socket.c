@@ -249,6 +249,24 @@ struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 }
 
 /**
+ * mcp_socket_assign() - the listener for a SYN, whatever its address
+ * @listener: a TCP socket
+ * @skb: the SYN, at LOCAL_IN
+ *
+ * Context: BH off, under rcu_read_lock().
+ * Return: false if it has just been closed.
+ */
+bool mcp_socket_assign(struct sock *listener, struct sk_buff *skb)
+{
+	if (!refcount_inc_not_zero(&listener->sk_refcnt))
+		return false;
+	skb_orphan(skb);
+	skb->sk = listener;
+	skb->destructor = sock_edemux;
+	return true;
+}
+
+/**
  * mcp_socket_listens() - does a program of the host listen there?
  * @net: the namespace
  * @local: address and port

@@ -41,6 +41,7 @@ MCP_STAT(REFUSED_CHECKSUM, "refused-checksum")
 
 /* what the client was told */
 MCP_STAT(REPLY_RESET, "reply-reset")
+MCP_STAT(REPLY_UNREACHABLE, "reply-unreachable")
 MCP_STAT(REPLY_ERROR, "reply-error")
 MCP_STAT(REPLY_SUPPRESSED, "reply-suppressed")
 MCP_STAT(SYN_ANSWERED, "syn-answered")
@@ -56,6 +57,7 @@ MCP_STAT(DIAL_UNREACHABLE, "dial-unreachable")
 MCP_STAT(DIAL_TIMEOUT, "dial-timeout")
 MCP_STAT(DIAL_NO_RESOURCES, "dial-no-resources")
 MCP_STAT(DIAL_SOFT_ERROR, "dial-soft-error")
+MCP_STAT(DIAL_NO_PEER, "dial-no-peer")
 MCP_STAT(DIAL_OPTIONS_LEFT_OUT, "dial-options-left-out")
 MCP_STAT(DIAL_PLAIN_LEARNT, "dial-plain-learnt")
 MCP_STAT(DIAL_PLAIN_KNOWN, "dial-plain-known")
@@ -66,6 +68,19 @@ MCP_STAT(SOURCE_NOT_PRESERVED, "source-not-preserved")
 MCP_STAT(EXTERNAL_UNMATCHED, "external-unmatched")
 MCP_STAT(UNSOLICITED, "unsolicited")
 MCP_STAT(UNSOLICITED_REFUSED, "unsolicited-refused")
+
+/* peers */
+MCP_STAT(PEER_REQUEST, "peer-request")
+MCP_STAT(PEER_MARKED, "peer-marked")
+MCP_STAT(PEER_FAILED, "peer-failed")
+MCP_STAT(PEER_NO_ECHO, "peer-no-echo")
+MCP_STAT(PEER_LOST_PAYLOAD, "peer-lost-payload")
+MCP_STAT(PEER_COOKIE_LEARNT, "peer-cookie-learnt")
+
+/* connections taken off the path */
+MCP_STAT(INTERCEPTED, "intercepted")
+MCP_STAT(INTERCEPT_PASSED, "intercept-passed")
+MCP_STAT(FORWARDED, "forwarded")
 
 /* sessions */
 MCP_STAT(SESSION_NEW, "session-new")
@@ -88,6 +103,7 @@ MCP_STAT(SESSION_EVICTED, "session-evicted")
 MCP_STAT(SESSION_DOWN, "session-down")
 MCP_STAT(SESSION_HOLD_EXPIRED, "session-hold-expired")
 MCP_STAT(SESSION_IDLE, "session-idle")
+MCP_STAT(SESSION_PASSED, "session-passed")
 MCP_STAT(SESSION_PROBED, "session-probed")
 MCP_STAT(SESSION_FLUSHED, "session-flushed")
 MCP_STAT(OCTETS_UP, "octets-up")

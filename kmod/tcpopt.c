@@ -141,3 +141,32 @@ __u8 mcp_tcpopt_put_mp_capable(__u8 *option, __u8 flags)
 	option[3] = flags;
 	return MP_CAPABLE_SYN;
 }
+
+/**
+ * mcp_tcpopt_mp_capable - where MP_CAPABLE is
+ * @options:	the options of a SYN or SYN/ACK, right behind the fixed TCP header
+ * @len:	how many octets
+ *
+ * Context: any; does not allocate.
+ * Return: the option, of 4 octets at least; NULL if it is not there.
+ */
+__u8 *mcp_tcpopt_mp_capable(__u8 *options, size_t len)
+{
+	size_t off = 0;
+
+	while (off < len && options[off] != MCP_TCPOPT_EOL) {
+		__u8 *option = options + off;
+
+		if (option[0] == MCP_TCPOPT_NOP) {
+			off++;
+			continue;
+		}
+		if (len - off < 2 || option[1] < 2 || option[1] > len - off)
+			return NULL;
+		if (option[0] == MCP_TCPOPT_MPTCP && option[1] >= MP_CAPABLE_SYN &&
+		    option[2] >> 4 == SUBTYPE_MP_CAPABLE)
+			return option;
+		off += option[1];
+	}
+	return NULL;
+}

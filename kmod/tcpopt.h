@@ -17,6 +17,8 @@
 
 /* RFC 8684 section 3.1: flag H of MP_CAPABLE, HMAC-SHA256; always set. */
 #define MCP_MP_HMAC_SHA256	0x01
+/* Flag C: no further subflow to the address and port that the first one went to. */
+#define MCP_MP_NOT_HERE		0x20
 
 enum mcp_tcpopt_kind {
 	MCP_TCPOPT_EOL = 0,
@@ -76,6 +78,7 @@ struct mcp_tcpopt {
 };
 
 void mcp_tcpopt_parse(const __u8 *options, size_t len, struct mcp_tcpopt *opt);
+__u8 *mcp_tcpopt_mp_capable(__u8 *options, size_t len);
 __u8 mcp_tcpopt_put_mp_capable(__u8 *option, __u8 flags);
 
 #endif /* MCP_TCPOPT_H */

@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "conversion.h"
+#include "deliver.h"
 #include "reply.h"
 #include "session.h"
 #include "socket.h"
@@ -19,7 +20,16 @@
 /* Connections accepted before others get the CPU. */
 #define MCP_ACCEPTS_PER_RUN	64
 
-static const int mcp_families[2] = { AF_INET, AF_INET6 };
+static int mcp_listener_family(enum mcp_listener listener)
+{
+	return listener == MCP_LISTENER_IP || listener == MCP_LISTENER_ANY_IP ?
+		AF_INET : AF_INET6;
+}
+
+static bool mcp_listener_any(enum mcp_listener listener)
+{
+	return listener >= MCP_LISTENER_ANY_IP;
+}
 
 /* The TCP socket behind an MPTCP listener: not reachable but by its port. */
 static struct sock *mcp_tcp_listener(struct net *net, int family, __be16 port)
@@ -45,12 +55,39 @@ static struct sock *mcp_tcp_listener(struct net *net, int family, __be16 port)
 	return sk;
 }
 
-static int mcp_listen_on(struct net *net, int family, __be16 port,
-			 struct socket **res)
+/*
+ * Where a listener is bound: to the MCP's port, or where no packet of a stranger gets
+ * to. There it takes what mcp_upstream_assign() gives it.
+ */
+static int mcp_listener_bind(struct socket *sock, enum mcp_listener listener,
+			     __be16 port)
 {
-	struct sockaddr_storage addr = { .ss_family = family };
+	struct mcp_endpoint ep = { .port = port };
+	struct sockaddr_storage addr;
+	int len, err;
+
+	ep.family = mcp_listener_family(listener);
+	if (mcp_listener_any(listener)) {
+		ep.port = 0;
+		if (ep.family == AF_INET)
+			ep.addr.ip = htonl(INADDR_LOOPBACK);
+		else
+			memcpy(ep.addr.ip6, &in6addr_loopback, 16);
+		err = mcp_socket_set_foreign(sock);
+		if (err)
+			return err;
+	}
+	len = mcp_socket_address(&ep, &addr);
+	return kernel_bind(sock, (struct sockaddr *)&addr, len);
+}
+
+/* Opens one listener, and finds the TCP socket behind it, with a reference. */
+static int mcp_listen_on(struct net *net, enum mcp_listener listener, __be16 port,
+			 struct socket **res, struct sock **tcp)
+{
+	int family = mcp_listener_family(listener);
+	struct mcp_endpoint bound;
 	struct socket *sock;
-	struct sock *tcp;
 	int err;
 
 	err = mcp_socket_mptcp(net, family, &sock);
@@ -62,27 +99,22 @@ static int mcp_listen_on(struct net *net, int family, __be16 port,
 		if (err)
 			goto out;
 	}
-	((struct sockaddr_in *)&addr)->sin_port = port;	/* sin6_port is there too */
-	err = kernel_bind(sock, (struct sockaddr *)&addr,
-			  family == AF_INET ? sizeof(struct sockaddr_in) :
-			  sizeof(struct sockaddr_in6));
-	if (err)
-		goto out;
-	err = kernel_listen(sock, MCP_BACKLOG);
+	err = mcp_listener_bind(sock, listener, port) ?:
+		kernel_listen(sock, MCP_BACKLOG) ?:
+		mcp_socket_name(sock, false, &bound);
 	if (err)
 		goto out;
 
-	tcp = mcp_tcp_listener(net, family, port);
-	if (!tcp) {
+	*tcp = mcp_tcp_listener(net, family, bound.port);
+	if (!*tcp) {
 		err = -EADDRINUSE;
 		goto out;
 	}
-	lock_sock(tcp);
-	mcp_sk_unpin_net(tcp);
+	lock_sock(*tcp);
+	mcp_sk_unpin_net(*tcp);
 	/* What setsockopt(TCP_SAVE_SYN) does, if it were passed on. */
-	tcp_sk(tcp)->save_syn = 1;
-	release_sock(tcp);
-	sock_put(tcp);
+	tcp_sk(*tcp)->save_syn = 1;
+	release_sock(*tcp);
 	*res = sock;
 	return 0;
 out:
@@ -123,39 +155,68 @@ static bool mcp_upstream_hand_over(struct mcp_net *mnet,
 	return taken;
 }
 
+/* A listener's connections. @late: who has no session may ask for one. */
+static bool mcp_accept_from(struct mcp_net *mnet, struct socket *listener,
+			    bool late)
+{
+	int budget = MCP_ACCEPTS_PER_RUN;
+	int err;
+
+	while (!READ_ONCE(mnet->upstream.accept_stop)) {
+		struct mcp_session_key key;
+		struct socket *sock;
+
+		if (!budget--)
+			return false;
+		err = kernel_accept(listener, &sock, O_NONBLOCK);
+		if (err == -EAGAIN)
+			break;
+		if (err)
+			continue;
+		mcp_socket_own(sock);
+		if (mcp_socket_name(sock, true, &key.client) ||
+		    mcp_socket_name(sock, false, &key.mcp)) {
+			/* It was reset before we came to it. */
+			mcp_socket_release(sock);
+			continue;
+		}
+		if (mcp_upstream_hand_over(mnet, &key, sock))
+			continue;
+		if (late)
+			mcp_conversion_late(mnet, &key, sock);
+		else
+			mcp_socket_release(sock);
+	}
+	return true;
+}
+
+/**
+ * mcp_upstream_accept_from() - give connections to the sessions whose SYNs began them
+ * @mnet: the namespace
+ * @listener: whose connections; of mcp_upstream_listen_apart()
+ *
+ * Context: process.
+ * Return: false if there may be more, and others should get the CPU first.
+ */
+bool mcp_upstream_accept_from(struct mcp_net *mnet, struct socket *listener)
+{
+	return mcp_accept_from(mnet, listener, false);
+}
+
 static void mcp_upstream_accept(struct work_struct *work)
 {
 	struct mcp_net *mnet = container_of(work, struct mcp_net,
 					    upstream.accept);
 	struct mcp_upstream *up = &mnet->upstream;
-	int budget = MCP_ACCEPTS_PER_RUN;
-	int err, i;
+	bool more = false;
+	int i;
 
-	for (i = 0; i < 2; i++) {
-		while (up->sock[i] && !READ_ONCE(up->accept_stop)) {
-			struct mcp_session_key key;
-			struct socket *sock;
-
-			if (!budget--) {
-				queue_work(system_wq, work);
-				return;
-			}
-			err = kernel_accept(up->sock[i], &sock, O_NONBLOCK);
-			if (err == -EAGAIN)
-				break;
-			if (err)
-				continue;
-			mcp_socket_own(sock);
-			if (mcp_socket_name(sock, true, &key.client) ||
-			    mcp_socket_name(sock, false, &key.mcp)) {
-				/* It was reset before we came to it. */
-				mcp_socket_release(sock);
-				continue;
-			}
-			if (!mcp_upstream_hand_over(mnet, &key, sock))
-				mcp_conversion_late(mnet, &key, sock);
-		}
-	}
+	for (i = 0; i < MCP_LISTENERS; i++)
+		if (up->sock[i])
+			more |= !mcp_accept_from(mnet, up->sock[i],
+						 !mcp_listener_any(i));
+	if (more)
+		queue_work(system_wq, work);
 }
 
 /**
@@ -170,11 +231,32 @@ void mcp_upstream_init(struct mcp_net *mnet)
 }
 
 /**
+ * mcp_upstream_listen_apart() - one more listener that nobody can address
+ * @mnet: the namespace
+ * @family: AF_INET or AF_INET6
+ * @sock: the MPTCP listener; sock_release()
+ * @tcp: the TCP socket behind it; with a reference
+ *
+ * It takes the connections whose SYNs mcp_socket_assign() gives to @tcp, to whatever
+ * address.
+ *
+ * Context: process.
+ * Return: 0 or a negative error.
+ */
+int mcp_upstream_listen_apart(struct mcp_net *mnet, u16 family,
+			      struct socket **sock, struct sock **tcp)
+{
+	return mcp_listen_on(mnet->net, family == AF_INET ?
+			     MCP_LISTENER_ANY_IP : MCP_LISTENER_ANY_IP6, 0,
+			     sock, tcp);
+}
+
+/**
  * mcp_upstream_listen() - open the listeners
  * @mnet: the namespace; its settings have the port
  *
  * Plain MPTCP listeners, without Fast Open: what the hook gives them are SYNs
- * without payload. Without IPv6 in the kernel there is only one.
+ * without payload. Without IPv6 in the kernel there is only every other one.
  *
  * Context: process, mcp_net.lock held.
  * Return: 0 or a negative error; -ENOPROTOOPT and -EPROTONOSUPPORT mean that
@@ -183,18 +265,24 @@ void mcp_upstream_init(struct mcp_net *mnet)
 int mcp_upstream_listen(struct mcp_net *mnet)
 {
 	struct mcp_upstream *up = &mnet->upstream;
+	struct sock *tcp;
 	int err, i;
 
 	up->accept_stop = false;
-	for (i = 0; i < 2; i++) {
-		err = mcp_listen_on(mnet->net, mcp_families[i],
-				    mnet->settings.port, &up->sock[i]);
-		if (err && i && err == -EAFNOSUPPORT)
+	for (i = 0; i < MCP_LISTENERS; i++) {
+		err = mcp_listen_on(mnet->net, i, mnet->settings.port,
+				    &up->sock[i], &tcp);
+		if (err == -EAFNOSUPPORT &&
+		    mcp_listener_family(i) == AF_INET6)
 			continue;
 		if (err) {
 			mcp_upstream_stop(mnet);
 			return err;
 		}
+		if (mcp_listener_any(i))
+			WRITE_ONCE(up->tcp[i - MCP_LISTENER_ANY_IP], tcp);
+		else
+			sock_put(tcp);
 		init_waitqueue_func_entry(&up->wait[i], mcp_wake_accept);
 		up->wait[i].private = mnet;
 		add_wait_queue(sk_sleep(up->sock[i]->sk), &up->wait[i]);
@@ -214,12 +302,19 @@ void mcp_upstream_stop(struct mcp_net *mnet)
 	int i;
 
 	WRITE_ONCE(up->accept_stop, true);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < ARRAY_SIZE(up->tcp); i++) {
+		struct sock *tcp = xchg(&up->tcp[i], NULL);
+
+		/* Packets take a reference of their own, if there is one left. */
+		if (tcp)
+			sock_put(tcp);
+	}
+	for (i = 0; i < MCP_LISTENERS; i++)
 		if (up->sock[i])
 			remove_wait_queue(sk_sleep(up->sock[i]->sk),
 					  &up->wait[i]);
 	cancel_work_sync(&up->accept);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < MCP_LISTENERS; i++) {
 		if (up->sock[i])
 			sock_release(up->sock[i]);
 		up->sock[i] = NULL;
@@ -227,14 +322,41 @@ void mcp_upstream_stop(struct mcp_net *mnet)
 }
 
 /**
+ * mcp_upstream_assign() - the listener for whatever address has this SYN
+ * @mnet: the namespace
+ * @skb: the SYN, at LOCAL_IN, without payload
+ * @family: AF_INET or AF_INET6
+ *
+ * Context: BH off, under rcu_read_lock().
+ * Return: false if there is no such listener any more.
+ */
+bool mcp_upstream_assign(struct mcp_net *mnet, struct sk_buff *skb, u16 family)
+{
+	struct sock *tcp = READ_ONCE(mnet->upstream.tcp[family == AF_INET6]);
+
+	return tcp && mcp_socket_assign(tcp, skb);
+}
+
+/* A SYN that was held at PRE_ROUTING is for the host. */
+static void mcp_upstream_bring(struct mcp_session *s, struct sk_buff *skb,
+			       int (*okfn)(struct net *net, struct sock *sk,
+					   struct sk_buff *skb))
+{
+	if (skb_dst(skb) || mcp_deliver(skb, s->key.client.family))
+		okfn(s->mnet->net, NULL, skb);
+	else
+		kfree_skb(skb);
+}
+
+/**
  * mcp_upstream_resume() - let a SYN that was kept go on
  * @s: the session
  * @skb: the SYN; taken over
  * @ifindex: the interface it came in by
- * @okfn: where it goes behind the INPUT chain
+ * @okfn: where it goes behind the chain in which it was held
  *
- * It takes the way from that chain's beginning on once more, because connection
- * tracking confirms it at the end of that way.
+ * It takes the way from the INPUT chain's beginning on, if it was held there once
+ * more, because connection tracking confirms it at the end of that way.
  *
  * Context: process.
  */
@@ -247,7 +369,10 @@ void mcp_upstream_resume(struct mcp_session *s, struct sk_buff *skb, int ifindex
 	local_bh_disable();
 	rcu_read_lock();
 	dev = dev_get_by_index_rcu(s->mnet->net, ifindex);
-	if (dev) {
+	if (dev && s->ingress != MCP_INGRESS_EXPLICIT) {
+		skb->dev = dev;
+		mcp_upstream_bring(s, skb, okfn);
+	} else if (dev) {
 		skb->dev = dev;
 		NF_HOOK(s->key.client.family == AF_INET ? NFPROTO_IPV4 :
 			NFPROTO_IPV6, NF_INET_LOCAL_IN, s->mnet->net, NULL, skb,
@@ -318,6 +443,57 @@ void mcp_upstream_swallow(struct mcp_session *s)
 		mcp_upstream_resume(s, skb, s->ifindex, mcp_swallow);
 }
 
+/* The SYN that is held, which is not answered; NULL if there is none. */
+static struct sk_buff *mcp_upstream_drop_held(struct mcp_session *s)
+{
+	struct sk_buff *skb;
+
+	spin_lock_bh(&s->lock);
+	skb = s->held;
+	s->held = NULL;
+	spin_unlock_bh(&s->lock);
+	return skb;
+}
+
+/* Does something with a SYN that was held, as if it had just come in. */
+static void mcp_upstream_with(struct mcp_session *s, struct sk_buff *skb,
+			      void (*what)(struct mcp_session *s,
+					   struct sk_buff *skb))
+{
+	local_bh_disable();
+	rcu_read_lock();
+	skb->dev = dev_get_by_index_rcu(s->mnet->net, s->ifindex);
+	if (skb->dev)
+		what(s, skb);
+	else
+		kfree_skb(skb);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+static void mcp_held_reset(struct mcp_session *s, struct sk_buff *skb)
+{
+	/* Who answers needs to know how it would have come. */
+	if (skb_dst(skb) || mcp_deliver(skb, s->key.client.family))
+		mcp_reply_reset(s->mnet, skb, &s->key.client);
+	kfree_skb(skb);
+}
+
+static void mcp_held_unreachable(struct mcp_session *s, struct sk_buff *skb)
+{
+	mcp_reply_unreachable(s->mnet, skb, &s->key.client, s->down.icmp_code);
+	kfree_skb(skb);
+}
+
+static void mcp_held_pass(struct mcp_session *s, struct sk_buff *skb)
+{
+	/* One of the host's own has come by a way that is not the server's. */
+	if (skb->dev->flags & IFF_LOOPBACK)
+		mcp_deliver_out(s->mnet->net, skb, s->key.client.family);
+	else
+		s->okfn(s->mnet->net, NULL, skb);
+}
+
 /**
  * mcp_upstream_refuse() - refuse the client's SYN
  * @s: the session; its SYN is not answered
@@ -327,27 +503,43 @@ void mcp_upstream_swallow(struct mcp_session *s)
  */
 void mcp_upstream_refuse(struct mcp_session *s, bool reset)
 {
-	struct net_device *dev;
-	struct sk_buff *skb;
+	struct sk_buff *skb = mcp_upstream_drop_held(s);
 
-	spin_lock_bh(&s->lock);
-	skb = s->held;
-	s->held = NULL;
-	spin_unlock_bh(&s->lock);
-	if (!skb)
-		return;
-	if (reset) {
-		local_bh_disable();
-		rcu_read_lock();
-		dev = dev_get_by_index_rcu(s->mnet->net, s->ifindex);
-		if (dev) {
-			skb->dev = dev;
-			mcp_reply_reset(s->mnet, skb, &s->key.client);
-		}
-		rcu_read_unlock();
-		local_bh_enable();
-	}
-	kfree_skb(skb);
+	if (skb && reset)
+		mcp_upstream_with(s, skb, mcp_held_reset);
+	else
+		kfree_skb(skb);
+}
+
+/**
+ * mcp_upstream_unreachable() - tell the client's host what the server's network said
+ * @s: the session; down.icmp_code is the code of a hard error. Its SYN is not
+ *     answered
+ *
+ * Context: the worker.
+ */
+void mcp_upstream_unreachable(struct mcp_session *s)
+{
+	struct sk_buff *skb = mcp_upstream_drop_held(s);
+
+	if (skb)
+		mcp_upstream_with(s, skb, mcp_held_unreachable);
+}
+
+/**
+ * mcp_upstream_pass() - let the client's SYN go where it was going
+ * @s: the session; its SYN was taken off the path and is not answered
+ *
+ * Context: the worker.
+ * Return: false if there is none.
+ */
+bool mcp_upstream_pass(struct mcp_session *s)
+{
+	struct sk_buff *skb = mcp_upstream_drop_held(s);
+
+	if (skb)
+		mcp_upstream_with(s, skb, mcp_held_pass);
+	return skb;
 }
 
 static int mcp_upstream_wake(struct wait_queue_entry *wait, unsigned int mode,
@@ -432,6 +624,7 @@ bool mcp_upstream_complete(struct mcp_session *s)
  */
 void mcp_upstream_release(struct mcp_session *s)
 {
+	mcp_implicit_release(s);
 	if (!s->upstream)
 		return;
 	mcp_session_wait_off(&s->up_wait, s->upstream);

@@ -2,6 +2,8 @@
 #include "acl.h"
 
 #include "list.h"
+#include "options.h"
+#include "peer.h"
 
 #include <cerrno>
 
@@ -38,43 +40,43 @@ Result<std::string> parse_interface(const std::string& text)
     return text;
 }
 
-// Reads "[dev IFACE] [origin PREFIX]", in any order, into every entry.
-Status parse_rest(Words& words, bool with_origin, std::vector<AclEntry>& entries)
+// Reads "[dev IFACE] [origin PREFIX] [via PEER]", in any order, into every entry.
+Status parse_rest(Words& words, bool whole, std::vector<AclEntry>& entries)
 {
-    static constexpr std::string_view keywords[] = {"dev", "origin"};
+    static constexpr Option options[] = {
+        {"dev", "an interface name"}, {"origin", "a PREFIX"}, {"via", "a peer's name"}};
+    const auto values = parse_options(words, std::span(options).first(whole ? 3 : 1));
+    if (!values)
+        return values.error();
     std::optional<std::string> interface;
+    std::optional<std::string> via;
     std::optional<Prefix> origin;
 
-    while (!words.empty()) {
-        const std::string word = words.next();
-        const Result<size_t> index =
-            match_word(word, std::span(keywords).first(with_origin ? 2 : 1), "word");
+    if (const auto& text = (*values)[0]) {
+        const Result<std::string> name = parse_interface(*text);
 
-        if (!index)
-            return index.error();
-        if (*index == 0 ? interface.has_value() : origin.has_value())
-            return usage_error(fmt::format("'{}' is one word too many", word));
-        const Result<std::string> text =
-            words.value(keywords[*index], *index == 0 ? "an interface name" : "a PREFIX");
-        if (!text)
-            return text.error();
-        if (*index == 0) {
-            const Result<std::string> name = parse_interface(*text);
+        if (!name)
+            return name.error();
+        interface = *name;
+    }
+    if (whole && (*values)[1]) {
+        const Result<Prefix> prefix = parse_prefix(*(*values)[1]);
 
-            if (!name)
-                return name.error();
-            interface = *name;
-        } else {
-            const Result<Prefix> prefix = parse_prefix(*text);
+        if (!prefix)
+            return prefix.error();
+        origin = *prefix;
+    }
+    if (whole && (*values)[2]) {
+        const Result<std::string> name = parse_peer_name(*(*values)[2]);
 
-            if (!prefix)
-                return prefix.error();
-            origin = *prefix;
-        }
+        if (!name)
+            return name.error();
+        via = *name;
     }
     for (AclEntry& entry : entries) {
         entry.interface = interface;
         entry.origin = origin;
+        entry.via = via;
     }
     return {};
 }
@@ -120,6 +122,10 @@ Status change(const Result<std::vector<AclEntry>>& entries, uint8_t command)
         else if (error.kernel_errno == ENOENT)
             error.message =
                 fmt::format("no entry {}: see 'mptcpproxyctl acl show'", format_key(entry));
+        else if (error.kernel_errno == ENODEV)
+            error.message =
+                fmt::format("no peer {}: name one with 'mptcpproxyctl peer add {} ADDRESS' first",
+                            *entry.via, *entry.via);
         first = std::move(error);
     }
     return first;
@@ -147,7 +153,7 @@ Status flush(Words& words, Output&)
 
 constexpr Command commands[] = {
     {"show", "", "list the entries, with the SYNs each let in", show},
-    {"add", "PREFIX [dev IFACE] [origin PREFIX]", "serve these clients", add},
+    {"add", "PREFIX [dev IFACE] [origin PREFIX] [via PEER]", "serve these clients", add},
     {"del", "PREFIX [dev IFACE]", "no longer serve these clients; their sessions go on", del},
     {"flush", "", "serve nobody", flush},
 };
@@ -156,18 +162,20 @@ std::string details()
 {
     return "PREFIX is like 192.0.2.0/24, 2001:db8::/32, a plain address, or 'all' for 0.0.0.0/0\n"
            "and ::/0. With 'dev' only clients whose packets come in through IFACE are meant. With\n"
-           "'origin' they may name originators in that PREFIX, for 'source preserve'.\n";
+           "'origin' they may name originators in that PREFIX, for 'source preserve'. With 'via' "
+           "a\n"
+           "peer dials their servers.\n";
 }
 
 } // namespace
 
 const Object acl_object = {"acl", "which clients are served", commands, details};
 
-Result<std::vector<AclEntry>> parse_acl(Words& words, bool with_origin)
+Result<std::vector<AclEntry>> parse_acl(Words& words, bool whole)
 {
     std::vector<AclEntry> entries;
 
-    if (words.empty() || words.peek() == "dev" || words.peek() == "origin")
+    if (words.empty() || words.peek() == "dev" || words.peek() == "origin" || words.peek() == "via")
         return usage_error("a PREFIX is missing: name one, or 'all'");
     const std::string& network = words.next();
     if (means_all(network)) {
@@ -181,7 +189,7 @@ Result<std::vector<AclEntry>> parse_acl(Words& words, bool with_origin)
         entries.push_back({.prefix = *prefix});
     }
 
-    if (Status status = parse_rest(words, with_origin, entries); !status)
+    if (Status status = parse_rest(words, whole, entries); !status)
         return status.error();
     return entries;
 }
@@ -198,6 +206,8 @@ void put_acl(Message& message, const AclEntry& entry)
 
         put_prefix(message, origin_types, *entry.origin);
     }
+    if (entry.via)
+        message.put_string(MCP_ACL_A_VIA, *entry.via);
 }
 
 Result<AclEntry> decode_acl(const nlmsghdr* header)
@@ -212,6 +222,7 @@ Result<AclEntry> decode_acl(const nlmsghdr* header)
     kinds[MCP_ACL_A_IFNAME] = Kind::string;
     kinds[MCP_ACL_A_HITS] = Kind::u64;
     kinds[MCP_ACL_A_ORIGIN] = Kind::nest;
+    kinds[MCP_ACL_A_VIA] = Kind::string;
     const auto attributes = Attributes<MCP_ACL_A_MAX>::parse(*nest, kinds);
     if (!attributes)
         return attributes.error();
@@ -227,6 +238,7 @@ Result<AclEntry> decode_acl(const nlmsghdr* header)
     return AclEntry{.prefix = *prefix,
                     .interface = attributes->string(MCP_ACL_A_IFNAME),
                     .origin = *origin,
+                    .via = attributes->string(MCP_ACL_A_VIA),
                     .hits = attributes->u64(MCP_ACL_A_HITS)};
 }
 
@@ -238,6 +250,8 @@ std::string format_acl(const AclEntry& entry)
         text += fmt::format(" dev {}", *entry.interface);
     if (entry.origin)
         text += fmt::format(" origin {}", format_prefix(*entry.origin));
+    if (entry.via)
+        text += fmt::format(" via {}", *entry.via);
     if (entry.hits)
         text += fmt::format(" hits {}", *entry.hits);
     return text;
@@ -251,6 +265,8 @@ Json acl_json(const AclEntry& entry)
         json["dev"] = *entry.interface;
     if (entry.origin)
         json["origin"] = format_prefix(*entry.origin);
+    if (entry.via)
+        json["via"] = *entry.via;
     if (entry.hits)
         json["hits"] = *entry.hits;
     return json;

@@ -20,15 +20,16 @@ extern const Object acl_object;
 struct AclEntry {
     Prefix prefix;
     std::optional<std::string> interface = {};
-    std::optional<Prefix> origin = {}; // whom they may name as originator
-    std::optional<uint64_t> hits = {}; // sessions let in; only from the kernel
+    std::optional<Prefix> origin = {};   // whom they may name as originator
+    std::optional<std::string> via = {}; // name of the peers that dial for them
+    std::optional<uint64_t> hits = {};   // sessions let in; only from the kernel
 
     bool operator==(const AclEntry&) const = default;
 };
 
-// Reads "PREFIX [dev IFACE] [origin PREFIX]" to the end of the words: two entries for
-// "all". What identifies an entry has no origin.
-Result<std::vector<AclEntry>> parse_acl(Words& words, bool with_origin);
+// Reads "PREFIX [dev IFACE] [origin PREFIX] [via PEER]" (whole) or "PREFIX [dev IFACE]" to
+// the end of the words: two entries for "all".
+Result<std::vector<AclEntry>> parse_acl(Words& words, bool whole);
 
 // Puts and reads the nest MCP_A_ACL.
 void put_acl(Message& message, const AclEntry& entry);

@@ -121,6 +121,18 @@ TEST_CASE("ACL entries from the kernel")
             message.put_u8(MCP_PREFIX_A_PREFIXLEN, length);
         });
     };
+    const auto carried = decoded([&](Message& message) {
+        message.put_u16(MCP_ACL_A_FAMILY, AF_INET);
+        message.put_bytes(MCP_ACL_A_ADDR, octets);
+        message.put_u8(MCP_ACL_A_PREFIXLEN, 24);
+        message.put_string(MCP_ACL_A_VIA, "net");
+    });
+    REQUIRE(carried);
+    CHECK(format_acl(*carried) == "192.0.2.0/24 via net");
+    CHECK(acl_json(*carried) == Json{{"prefix", "192.0.2.0/24"}, {"via", "net"}});
+    CHECK((*parse({"192.0.2.0/24", "via", "net"}))[0] == *carried);
+    CHECK_FALSE(parse({"192.0.2.0/24", "via", "net"}, false));
+
     REQUIRE(origin(25));
     CHECK(acl_json(*origin(25)) == Json{{"prefix", "192.0.2.0/24"}, {"origin", "192.0.2.0/25"}});
     CHECK_FALSE(origin(33));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "address.h"
 
+#include "words.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -88,6 +90,31 @@ Result<Prefix> parse_prefix(std::string_view text, unsigned int host_bits)
         return usage_error(
             fmt::format("'{}' has host bits set: the prefix is {}", text, format_prefix(prefix)));
     return prefix;
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text)
+{
+    const bool bracket = text.starts_with('[');
+    const size_t close = text.find(']');
+    const size_t colon = bracket ? close + 1 : text.rfind(':');
+    const bool plain =
+        bracket ? close + 1 == text.size()
+                : colon == std::string_view::npos || text.find(':') != colon; // IPv6 alone
+
+    if (bracket && (close == std::string_view::npos || (!plain && text[close + 1] != ':')))
+        return usage_error(
+            fmt::format("'{}' is no address with a port: write [ADDRESS]:PORT", text));
+    const std::string_view host =
+        bracket ? text.substr(1, close - 1) : text.substr(0, plain ? text.size() : colon);
+    const Result<Address> address = parse_address(host);
+    if (!address)
+        return address.error();
+    if (plain)
+        return Endpoint{*address, 0};
+    const Result<uint64_t> port = parse_number(text.substr(colon + 1));
+    if (!port || *port < 1 || *port > 65'535)
+        return usage_error(fmt::format("'{}' has no valid port: 1 to 65535", text));
+    return Endpoint{*address, static_cast<uint16_t>(*port)};
 }
 
 std::string format_address(const Address& address)

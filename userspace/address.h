@@ -49,6 +49,9 @@ Result<Address> parse_address(std::string_view text);
 // error names the prefix that was probably meant.
 Result<Prefix> parse_prefix(std::string_view text, unsigned int host_bits = 128);
 
+// "192.0.2.1:443", "[2001:db8::1]:443", or an address alone: its port is 0 then.
+Result<Endpoint> parse_endpoint(std::string_view text);
+
 std::string format_address(const Address& address);
 std::string format_prefix(const Prefix& prefix);
 

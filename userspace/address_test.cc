@@ -86,6 +86,30 @@ TEST_CASE("a prefix contains its addresses only")
     CHECK_FALSE(parse_prefix("2001:db8::/33")->contains(*parse_address("2001:db8:8000::1")));
 }
 
+TEST_CASE("endpoints as they are written")
+{
+    for (const auto& [text, address, port] :
+         {std::tuple("192.0.2.1:443", "192.0.2.1", 443), std::tuple("192.0.2.1", "192.0.2.1", 0),
+          std::tuple("[2001:db8::1]:1", "2001:db8::1", 1),
+          std::tuple("[2001:db8::1]", "2001:db8::1", 0),
+          std::tuple("2001:db8::1", "2001:db8::1", 0), std::tuple("::", "::", 0)}) {
+        INFO(text);
+        const auto endpoint = parse_endpoint(text);
+        REQUIRE(endpoint);
+        CHECK(endpoint->address == *parse_address(address));
+        CHECK(endpoint->port == port);
+    }
+    for (const char* text :
+         {"", ":", ":80", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:x",
+          "192.0.2.1:80:80", "[192.0.2.1", "[2001:db8::1", "[2001:db8::1]80",
+          "[2001:db8::1]:", "[]:80", "]:80", "[", "host:80"}) {
+        INFO(text);
+        const auto endpoint = parse_endpoint(text);
+        REQUIRE_FALSE(endpoint);
+        CHECK(endpoint.error().status == Exit::usage);
+    }
+}
+
 TEST_CASE("endpoints")
 {
     CHECK(format_endpoint({*parse_address("192.0.2.1"), 443}) == "192.0.2.1:443");

@@ -2,10 +2,14 @@
 #include "cli.h"
 
 #include "acl.h"
+#include "doctor.h"
+#include "intercept.h"
 #include "mcp.h"
 #include "monitor.h"
+#include "peer.h"
 #include "pool.h"
 #include "session.h"
+#include "static_mapping.h"
 #include "stats.h"
 
 #include <algorithm>
@@ -17,8 +21,9 @@ namespace mcp {
 
 namespace {
 
-constexpr std::array<const Object*, 6> table = {
-    &mcp_object, &acl_object, &pool_object, &session_object, &stats_object, &monitor_object,
+constexpr std::array<const Object*, 10> table = {
+    &mcp_object,     &acl_object,     &pool_object,  &peer_object,    &intercept_object,
+    &mapping_object, &session_object, &stats_object, &monitor_object, &doctor_object,
 };
 
 std::vector<std::string_view> command_words(const Object& object)

@@ -18,25 +18,6 @@ constexpr unsigned int max_host_bits = 16;
 
 constexpr PrefixTypes prefix_types = {MCP_POOL_A_FAMILY, MCP_POOL_A_ADDR, MCP_POOL_A_PREFIXLEN};
 
-// "1024-65535", or one port.
-Result<PortRange> parse_ports(std::string_view text)
-{
-    const size_t dash = text.find('-');
-    const bool one = dash == std::string_view::npos;
-    const Result<uint64_t> first = parse_number(text.substr(0, dash));
-    const Result<uint64_t> last = one ? first : parse_number(text.substr(dash + 1));
-
-    if (!first || !last)
-        return usage_error(
-            fmt::format("ports: '{}' is neither a port nor a range like 1024-65535", text));
-    if (*first < 1 || *first > 65'535 || *last < 1 || *last > 65'535)
-        return usage_error(fmt::format("ports: '{}' is out of range: 1 to 65535", text));
-    if (*first > *last)
-        return usage_error(
-            fmt::format("ports: '{}' ends before it begins: write {}-{}", text, *last, *first));
-    return PortRange{static_cast<uint16_t>(*first), static_cast<uint16_t>(*last)};
-}
-
 Status change(const Result<PoolRange>& range, uint8_t command)
 {
     if (!range)
@@ -107,6 +88,24 @@ std::string details()
 
 const Object pool_object = {"pool", "from where servers are dialled", commands, details};
 
+Result<PortRange> parse_ports(std::string_view what, std::string_view text)
+{
+    const size_t dash = text.find('-');
+    const bool one = dash == std::string_view::npos;
+    const Result<uint64_t> first = parse_number(text.substr(0, dash));
+    const Result<uint64_t> last = one ? first : parse_number(text.substr(dash + 1));
+
+    if (!first || !last)
+        return usage_error(
+            fmt::format("{}: '{}' is neither a port nor a range like 1024-65535", what, text));
+    if (*first < 1 || *first > 65'535 || *last < 1 || *last > 65'535)
+        return usage_error(fmt::format("{}: '{}' is out of range: 1 to 65535", what, text));
+    if (*first > *last)
+        return usage_error(
+            fmt::format("{}: '{}' ends before it begins: write {}-{}", what, text, *last, *first));
+    return PortRange{static_cast<uint16_t>(*first), static_cast<uint16_t>(*last)};
+}
+
 Result<PoolRange> parse_pool(Words& words, bool with_ports)
 {
     if (words.empty() || words.peek() == "ports")
@@ -125,7 +124,7 @@ Result<PoolRange> parse_pool(Words& words, bool with_ports)
     if (!text)
         return text.error();
     if (*text) {
-        const Result<PortRange> ports = parse_ports(**text);
+        const Result<PortRange> ports = parse_ports("ports", **text);
 
         if (!ports)
             return ports.error();

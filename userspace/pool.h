@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace mcp {
 
@@ -29,6 +30,9 @@ struct PoolRange {
 
     bool operator==(const PoolRange&) const = default;
 };
+
+// "1024-65535", or one port. what names it in the message of the error.
+Result<PortRange> parse_ports(std::string_view what, std::string_view text);
 
 // Reads "PREFIX [ports A-B]" to the end of the words. with_ports says whether
 // 'ports' may be there.

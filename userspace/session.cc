@@ -19,10 +19,11 @@ constexpr std::array<std::string_view, __MCP_STATE_COUNT> states = {
     "closed",       "internal-init", "external-init", "established",
     "internal-fin", "external-fin",  "both-fin",      "trans",
 };
-constexpr std::array<std::string_view, MCP_CODEC_CONVERT + 1> codecs = {
+constexpr std::array<std::string_view, MCP_CODEC_IMPLICIT + 1> codecs = {
     "none",
     "mp-convert",
     "convert",
+    "implicit",
 };
 constexpr std::array<std::string_view, MCP_UPSTREAM_TRANSLATED + 1> upstreams = {
     "pending", "mptcp", "fallback", "tcp", "translated",
@@ -30,7 +31,12 @@ constexpr std::array<std::string_view, MCP_UPSTREAM_TRANSLATED + 1> upstreams = 
 constexpr std::array<std::string_view, __MCP_END_COUNT> ends = {
     "none",        "closed",       "client-reset", "server-reset", "refused",    "unreachable",
     "syn-timeout", "hold-expired", "client-gone",  "bad-request",  "error-sent", "idle",
-    "flushed",     "down",         "no-resources", "evicted",
+    "flushed",     "down",         "no-resources", "evicted",      "passed",
+};
+constexpr std::array<std::string_view, MCP_INGRESS_MAPPING + 1> ingresses = {
+    "explicit",
+    "intercept",
+    "mapping",
 };
 static_assert(!states.back().empty() && !ends.back().empty(), "the lists follow the enums");
 
@@ -162,6 +168,11 @@ std::string upstream_name(uint8_t upstream)
     return name(upstreams, upstream);
 }
 
+std::string ingress_name(uint8_t ingress)
+{
+    return name(ingresses, ingress);
+}
+
 std::string end_name(uint8_t end)
 {
     return name(ends, end);
@@ -201,6 +212,7 @@ Result<Session> decode_session(const nlattr* nest)
     kinds[MCP_SESSION_A_AGE] = Kind::u64;
     kinds[MCP_SESSION_A_BYTES_UP] = Kind::u64;
     kinds[MCP_SESSION_A_BYTES_DOWN] = Kind::u64;
+    kinds[MCP_SESSION_A_INGRESS] = Kind::u8;
     kinds[MCP_SESSION_A_END] = Kind::u8;
     const auto attributes = Attributes<MCP_SESSION_A_MAX>::parse(nest, kinds);
     if (!attributes)
@@ -219,12 +231,14 @@ Result<Session> decode_session(const nlattr* nest)
                     .age_ms = attributes->u64(MCP_SESSION_A_AGE),
                     .bytes_up = attributes->u64(MCP_SESSION_A_BYTES_UP),
                     .bytes_down = attributes->u64(MCP_SESSION_A_BYTES_DOWN),
+                    .ingress = attributes->u8(MCP_SESSION_A_INGRESS),
                     .end = attributes->u8(MCP_SESSION_A_END)};
-    const std::array<std::pair<int, std::optional<Endpoint>*>, 4> endpoints = {{
+    const std::array<std::pair<int, std::optional<Endpoint>*>, 5> endpoints = {{
         {MCP_SESSION_A_CLIENT, &session.client},
         {MCP_SESSION_A_MCP, &session.mcp},
         {MCP_SESSION_A_SERVER, &session.server},
         {MCP_SESSION_A_EXTERNAL, &session.external},
+        {MCP_SESSION_A_PEER, &session.peer},
     }};
     for (const auto& [type, endpoint] : endpoints) {
         const auto decoded = decode_endpoint((*attributes)[type]);
@@ -309,6 +323,8 @@ std::string format_session(const Session& session)
     put("upstream", session.upstream, upstream_name);
     put("subflows", session.subflows, plain);
     put("downstream", session.downstream, upstream_name);
+    put("ingress", session.ingress, ingress_name);
+    put("peer", session.peer, format_endpoint);
     put("end", session.end, end_name);
     return text;
 }
@@ -337,6 +353,8 @@ Json session_json(const Session& session)
     put("upstream", session.upstream, upstream_name);
     put("subflows", session.subflows, plain);
     put("downstream", session.downstream, upstream_name);
+    put("ingress", session.ingress, ingress_name);
+    put("peer", session.peer, endpoint);
     put("end", session.end, end_name);
     return json;
 }

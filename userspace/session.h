@@ -30,7 +30,9 @@ struct Session {
     std::optional<uint64_t> age_ms = {};
     std::optional<uint64_t> bytes_up = {};
     std::optional<uint64_t> bytes_down = {};
-    std::optional<uint8_t> end = {}; // enum mcp_end
+    std::optional<uint8_t> ingress = {}; // enum mcp_ingress
+    std::optional<Endpoint> peer = {};   // the MCP that has dialled
+    std::optional<uint8_t> end = {};     // enum mcp_end
 };
 
 // Reads a nest of enum mcp_endpoint_attr; nothing if there is no nest. A port
@@ -61,6 +63,7 @@ Json session_json(const Session& session);
 std::string state_name(uint8_t state);
 std::string codec_name(uint8_t codec);
 std::string upstream_name(uint8_t upstream);
+std::string ingress_name(uint8_t ingress);
 std::string end_name(uint8_t end);
 
 } // namespace mcp

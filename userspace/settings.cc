@@ -30,6 +30,8 @@ constexpr std::array<std::string_view, 2> sources = {"share", "preserve"};
 constexpr std::array<std::string_view, 2> filterings = {"endpoint-independent",
                                                         "address-dependent"};
 constexpr std::array<std::string_view, 2> refreshes = {"any", "outbound"};
+constexpr std::array<std::string_view, 2> fallbacks = {"pass", "direct"};
+constexpr std::array<std::string_view, 3> implicits = {"marked", "all", "off"};
 
 using enum SettingType;
 
@@ -95,6 +97,16 @@ constexpr std::array<Setting, MCP_S_MAX> table = {{
      "subflows one translated session may have"},
     {"port-block", MCP_S_PORT_BLOCK, number, 0, 4'096, 0, {},
      "give clients their external ports in blocks of so many, 0: one by one"},
+    {"peer-timeout", MCP_S_PEER_TIMEOUT, milliseconds, 100, 60'000, 4'000, {},
+     "longest time to wait for a silent peer"},
+    {"peer-retry", MCP_S_PEER_RETRY, milliseconds, 100, max_idle, 30'000, {},
+     "how long a peer that failed is left alone"},
+    {"capability-ttl", MCP_S_CAPABILITY_TTL, milliseconds, 100, max_idle, 3'600'000, {},
+     "how long what a peer cannot do is remembered"},
+    {"fallback", MCP_S_FALLBACK, choice, 0, 1, MCP_FALLBACK_PASS, fallbacks,
+     "without a peer: leave a connection alone, or dial its server"},
+    {"implicit", MCP_S_IMPLICIT, choice, 0, 2, MCP_IMPLICIT_MARKED, implicits,
+     "MPTCP connections that direct rules take: with MP_PREFER_PROXY, all, none"},
 }};
 // clang-format on
 

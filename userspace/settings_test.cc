@@ -127,7 +127,17 @@ TEST_CASE("all settings at once, as text and as JSON")
                                "max-subflows",
                                "4",
                                "port-block",
-                               "256"});
+                               "256",
+                               "peer-timeout",
+                               "1s",
+                               "peer-retry",
+                               "2s",
+                               "capability-ttl",
+                               "3h",
+                               "fallback",
+                               "direct",
+                               "implicit",
+                               "off"});
     REQUIRE(values);
     REQUIRE(values->size() == settings().size());
     const Json json = settings_json(round_trip(*values));
@@ -160,7 +170,12 @@ TEST_CASE("all settings at once, as text and as JSON")
                        {"filtering", "address-dependent"},
                        {"refresh", "outbound"},
                        {"max_subflows", 4},
-                       {"port_block", 256}});
+                       {"port_block", 256},
+                       {"peer_timeout_ms", 1'000},
+                       {"peer_retry_ms", 2'000},
+                       {"capability_ttl_ms", 10'800'000},
+                       {"fallback", "direct"},
+                       {"implicit", "off"}});
 }
 
 TEST_CASE("the octets of a message are those of the contract")

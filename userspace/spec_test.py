@@ -22,7 +22,7 @@ TYPES = [
     (r"flag\b", {"type": "flag"}),
     (r"be16\b", {"type": "u16", "byte-order": "big-endian"}),
     (r"(u8|u16|u32|u64)\b", None),
-    (r"4 or 16 octets", {"type": "binary"}),
+    (r"(4 or 16 )?octets", {"type": "binary"}),
 ]
 
 
@@ -143,7 +143,7 @@ def check_command(name, line, operation):
     body = operation[kind] or {}
     named = set(re.findall(r"\b[A-Z][A-Z_]+\b", re.sub(r"\{.*?\}", "", line.split(";")[0])))
     known = {"UP", "VERSION", "SETTINGS", "ACL", "POOL", "SESSION", "SESSION_ID", "COUNT"}
-    known |= {"STAT", "EVENT", "TIME", "MAPPING"}
+    known |= {"STAT", "EVENT", "TIME", "MAPPING", "PEER", "INTERCEPT", "FORWARD"}
     attributes = set(body.get("attributes", []))
     for direction in ("request", "reply"):
         attributes |= set((body.get(direction) or {}).get("attributes", []))

@@ -62,17 +62,20 @@ TEST_CASE("a misspelt word brings up the nearest")
 
 TEST_CASE("an abbreviation of several objects is settled by its command")
 {
-    CHECK(chosen({"m", "sh"}) == "mcp show");
+    CHECK(chosen({"mc", "sh"}) == "mcp show");
     CHECK(chosen({"m", "up"}) == "mcp up");
     CHECK(chosen({"mo"}) == "monitor session");
     CHECK(chosen({"a", "a"}) == "acl add");
-    CHECK(chosen({"p", "f"}) == "pool flush");
+    CHECK(chosen({"po", "f"}) == "pool flush");
+    CHECK(chosen({"d"}) == "doctor show");
     CHECK(chosen({"s", "c"}) == "session count");
     CHECK(chosen({"acl", "list"}) == "acl show");
     CHECK(chosen({"acl", "delete"}) == "acl del");
     CHECK(chosen({"acl"}) == "acl show");
     CHECK_FALSE(choose_from({"s", "sh"}));
     CHECK_FALSE(choose_from({"m"}));
+    CHECK_FALSE(choose_from({"m", "sh"})); // mcp or mapping
+    CHECK_FALSE(choose_from({"p", "f"}));  // pool or peer
     CHECK_FALSE(choose_from({"m", "s"}));
     CHECK_FALSE(choose_from({"mcp", "s"})); // show or set
     CHECK_FALSE(choose_from({}));

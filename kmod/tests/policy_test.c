@@ -115,8 +115,8 @@ static void mcp_acl_prefixes(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 129), "e"));
 
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, "", NULL, 0), 0);
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, "", NULL, 0), -EEXIST);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, "", NULL, 0, ""), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 25, "", NULL, 0, ""), -EEXIST);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 128), "e"));
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 255), "e"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip4(10, 1, 2, 127), "e"));
@@ -124,7 +124,7 @@ static void mcp_acl_prefixes(struct kunit *test)
 
 	/* The same octets in the other family are another address. */
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, net6, "e"));
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net6, 64, "", NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net6, 64, "", NULL, 0, ""), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip6(1, 0, 9), "e"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip6(1, 1, 9), "e"));
 
@@ -142,10 +142,10 @@ static void mcp_acl_everybody_and_one(struct kunit *test)
 	struct mcp_endpoint any = mcp_test_ip4(0, 0, 0, 0);
 	struct mcp_endpoint one = mcp_test_ip4(192, 0, 2, 1);
 
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &one, 32, "", NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &one, 32, "", NULL, 0, ""), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, one, "e"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, mcp_test_ip4(192, 0, 2, 0), "e"));
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &any, 0, "", NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &any, 0, "", NULL, 0, ""), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, mcp_test_ip4(203, 0, 113, 7), "e"));
 }
 
@@ -156,12 +156,12 @@ static void mcp_acl_interfaces(struct kunit *test)
 	struct mcp_endpoint net = mcp_test_ip4(10, 0, 0, 0);
 	struct mcp_endpoint client = mcp_test_ip4(10, 3, 2, 1);
 
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, "lan0", NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, "lan0", NULL, 0, ""), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, client, "lan0"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, client, "lan"));
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, client, "lan01"));
 	/* With and without an interface are two entries. */
-	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, "", NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, mcp_acl_add(policy, &net, 8, "", NULL, 0, ""), 0);
 	KUNIT_EXPECT_TRUE(test, mcp_allowed(policy, client, "wan0"));
 	KUNIT_EXPECT_EQ(test, mcp_acl_del(policy, &net, 8, ""), 0);
 	KUNIT_EXPECT_FALSE(test, mcp_allowed(policy, client, "wan0"));

@@ -5,7 +5,7 @@ Needs the module loaded and root; scripts/demo sees to both. Prints a table, a
 look at the MCP during a transfer, and its counters. The exit status is 1 if
 one of the promises did not hold: the file arrives whole over both paths and
 when one is cut, both paths together are faster than the faster one, a refused
-port is refused.
+port is refused; and the same for a host that knows nothing, behind a gateway.
 """
 
 import hashlib
@@ -139,6 +139,26 @@ def show_cut(server):
         ("SHA-256 equal" if whole else "SHA-256 NOT equal"))
 
 
+def show_host(server):
+    """The second act: nothing is changed on the host, and nothing on the server."""
+    routed = Download(lambda: scene.connect_from_host(scene.FILE_PORT))
+    routed_time, routed_text = connect_times(scene.connect_from_host)
+    scene.open_gateway()
+    seen = []
+    taken = Download(lambda: scene.connect_from_host(scene.FILE_PORT), FILE_SIZE // 2,
+                     lambda: seen.append(scene.ctl("session show", scene.CLIENT)))
+    taken_time, taken_text = connect_times(scene.connect_from_host)
+    promise(routed.sha256 == taken.sha256 == server.sha256, "the host's file arrives whole")
+    promise(taken.mbit > routed.mbit, "a host is faster over both paths than by routing")
+    promise(taken_time < 1.3 * routed_time, "a host's connection takes no longer")
+    row(f"{FILE_SIZE // 10**6} MB to a host that knows nothing", routed.rate(), taken.rate())
+    row(f"its connect, median of {CONNECTS} (quartiles)", routed_text, taken_text)
+    refused, text = refusal(scene.connect_from_host)
+    promise(refused, "a host's connection to a port on which nobody listens is refused")
+    row("a port on which nobody listens", "", text)
+    return "".join(seen)
+
+
 def show():
     server = scene.Server(FILE_SIZE)
     print(scene.__doc__.split("\n\n")[1])
@@ -152,6 +172,12 @@ def show():
     show_refusal()
     show_cut(server)
     print("\nDuring the transfer over both paths:\n\n$ mptcpproxyctl session show")
+    print(sessions)
+    print("The second act: the client is the gateway of a host, and takes its connections off\n"
+          "the path.\n")
+    row("", "routed (TCP)", "taken, and carried to the MCP")
+    sessions = show_host(server)
+    print("\nDuring that transfer, on the gateway:\n\n$ mptcpproxyctl session show")
     print(sessions)
     print("In the end:\n\n$ mptcpproxyctl stats show nonzero")
     print(scene.ctl("stats show nonzero"))

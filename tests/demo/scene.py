@@ -1,11 +1,12 @@
 """The hosts of the demo, and what runs on them.
 
-            path 1: 20 Mbit/s, 20 ms
-    client ==========================  MCP  ----------  server
-            path 2: 10 Mbit/s, 40 ms          10 ms
+                     path 1: 20 Mbit/s, 20 ms
+    host ---- client ==========================  MCP  ----------  server
+                     path 2: 10 Mbit/s, 40 ms          10 ms
 
 Each is a network namespace. The MCP's host is a router too, which masquerades: so
-the client can reach the server without the MCP as most clients do.
+the client can reach the server without the MCP as most clients do. In the second act
+the client is the gateway of a host that knows nothing of MPTCP.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ import struct
 import subprocess
 import threading
 
-CLIENT, MCP, SERVER = "demo-client", "demo-mcp", "demo-server"
+HOST, CLIENT, MCP, SERVER = "demo-host", "demo-client", "demo-mcp", "demo-server"
 
 MCP_ADDRESS = ("10.1.0.1", 5124)
 SERVER_ADDRESS = "10.9.0.2"
@@ -68,19 +69,20 @@ def run(command):
     return done.stdout
 
 
-def ctl(command):
-    """mptcpproxyctl in the MCP's namespace; its output."""
-    return run(f"{CTL} -n {MCP} {command}")
+def ctl(command, netns=MCP):
+    """mptcpproxyctl in a namespace; its output."""
+    return run(f"{CTL} -n {netns} {command}")
 
 
 def build():
-    for netns in CLIENT, MCP, SERVER:
+    for netns in HOST, CLIENT, MCP, SERVER:
         run(f"ip netns add {netns}")
         run(f"ip -n {netns} link set lo up")
         # No measurement is to learn from the one before.
         for setting in "tcp_no_metrics_save=1", "conf.all.rp_filter=0", "conf.default.rp_filter=0":
             run(f"ip netns exec {netns} sysctl -qw net.ipv4.{setting}")
-    run(f"ip netns exec {MCP} sysctl -qw net.ipv4.ip_forward=1")
+    for netns in CLIENT, MCP:
+        run(f"ip netns exec {netns} sysctl -qw net.ipv4.ip_forward=1")
 
     for path in PATHS:
         connect_hosts(*path.ends, path.client, path.router)
@@ -96,14 +98,30 @@ def build():
         run(f"tc -n {netns} qdisc add dev {dev} root netem delay 5ms")
     run(f"ip -n {SERVER} route add default via 10.9.0.1")
 
-    run(f"ip netns exec {MCP} nft add table ip demo")
-    run(f"ip netns exec {MCP} nft add chain ip demo post "
-        "{ type nat hook postrouting priority 100 ; }")
-    run(f"ip netns exec {MCP} nft add rule ip demo post oifname server masquerade")
+    connect_hosts((HOST, "gateway"), (CLIENT, "lan"), "10.8.0.2", "10.8.0.1")
+    run(f"ip -n {HOST} route add default via 10.8.0.1")
+    masquerade(MCP, "server")
+    masquerade(CLIENT, PATHS[0].ends[0][1])
 
     ctl("acl add 10.0.0.0/14")
     # MPTCP sockets of Linux take no echo in the SYN/ACK.
     ctl("mcp up echo off")
+
+
+def masquerade(netns, dev):
+    run(f"ip netns exec {netns} nft add table ip demo")
+    run(f"ip netns exec {netns} nft add chain ip demo post "
+        "{ type nat hook postrouting priority 100 ; }")
+    run(f"ip netns exec {netns} nft add rule ip demo post oifname {dev} masquerade")
+
+
+def open_gateway():
+    """The client takes what its host opens, and has the MCP dial."""
+    ctl("mcp up", CLIENT)
+    ctl(f"peer add net {MCP_ADDRESS[0]}", CLIENT)
+    ctl("intercept add dev lan via net", CLIENT)
+    # A peer knows an MCP by its echo.
+    ctl("mcp set echo on")
 
 
 def connect_hosts(one, other, address, other_address):
@@ -115,7 +133,7 @@ def connect_hosts(one, other, address, other_address):
 
 
 def exists():
-    return [netns for netns in (CLIENT, MCP, SERVER) if os.path.exists(f"/run/netns/{netns}")]
+    return [netns for netns in (HOST, CLIENT, MCP, SERVER) if os.path.exists(f"/run/netns/{netns}")]
 
 
 def tear_down():
@@ -179,6 +197,15 @@ def connect_directly(port, path=PATHS[0]):
         sock = socket.socket()
     set_timeout(sock)
     sock.bind((path.client, 0))
+    sock.connect((SERVER_ADDRESS, port))
+    return sock
+
+
+def connect_from_host(port):
+    """A TCP connection to the server from the host that knows nothing."""
+    with inside(HOST):
+        sock = socket.socket()
+    set_timeout(sock)
     sock.connect((SERVER_ADDRESS, port))
     return sock
 

@@ -130,6 +130,16 @@ int main(int argc, char** argv)
                 mcp_message_error(msg, MCP_ERR_MISSING_COOKIE, cookie, sizeof(cookie));
             }));
 
+    seed("answer", "connected", message([&](mcp_message* msg) {
+             mcp_message_extended_tcp_header(msg, cookie, sizeof(cookie));
+         }));
+    seed("answer", "missing-cookie", message([&](mcp_message* msg) {
+             mcp_message_error(msg, MCP_ERR_MISSING_COOKIE, cookie, sizeof(cookie));
+         }));
+    seed("answer", "unreachable", message([&](mcp_message* msg) {
+             mcp_message_error(msg, MCP_ERR_UNREACHABLE, cookie, 1);
+         }));
+
     seed("request", "http", behind({}, "GET / HTTP/1.1\r\n\r\n"));
 
     seed("tcpopt", "syn",

@@ -25,12 +25,26 @@
  *   MCP_CMD_POOL_FLUSH   -
  *   MCP_CMD_POOL_GET     dump				each: POOL { ..., USED }
  *   MCP_CMD_MAPPING_EVENT multicast "mapping"		EVENT, TIME, MAPPING { ... }
+ *   MCP_CMD_PEER_ADD     PEER { NAME, FAMILY, ADDR [, PORT] [, CODEC] [, PRIO]
+ *			  [, COOKIE] [, ORIGIN] }
+ *   MCP_CMD_PEER_DEL     PEER { NAME [, FAMILY, ADDR [, PORT]] }
+ *   MCP_CMD_PEER_FLUSH   -
+ *   MCP_CMD_PEER_GET     dump				each: PEER { ..., STATE, counters }
+ *   MCP_CMD_INTERCEPT_ADD INTERCEPT { ... }		a rule, behind the others
+ *   MCP_CMD_INTERCEPT_DEL INTERCEPT { INDEX }
+ *   MCP_CMD_INTERCEPT_FLUSH -
+ *   MCP_CMD_INTERCEPT_GET dump				each: INTERCEPT { ..., HITS, PASSED }
+ *   MCP_CMD_FORWARD_ADD  FORWARD { EXTERNAL, CLIENT [, PEER] [, LIFETIME] }
+ *   MCP_CMD_FORWARD_DEL  FORWARD { EXTERNAL }
+ *   MCP_CMD_FORWARD_FLUSH -
+ *   MCP_CMD_FORWARD_GET  dump				each: FORWARD { ..., HITS }
  *
  * MAPPING_EVENT tells which client got or gave back which external ports, and no
  * destination (RFC 6888 section 4, REQ-12). The end of a port is told before
  * another client can have it. Who gets ENOBUFS has missed something.
  *
- * ACL and pool exist whether the MCP is up or not, and outlive MCP_CMD_DOWN.
+ * ACL, pool, peers, rules and static mappings (FORWARD) exist whether the MCP is up
+ * or not, and outlive MCP_CMD_DOWN.
  *
  * All addresses are in network order, 4 or 16 octets as FAMILY says; a be16 is a
  * port in network order; times are in milliseconds unless an attribute says else.
@@ -65,6 +79,18 @@ enum mcp_cmd {
 	MCP_CMD_POOL_FLUSH,
 	MCP_CMD_POOL_GET,
 	MCP_CMD_MAPPING_EVENT,
+	MCP_CMD_PEER_ADD,
+	MCP_CMD_PEER_DEL,
+	MCP_CMD_PEER_FLUSH,
+	MCP_CMD_PEER_GET,
+	MCP_CMD_INTERCEPT_ADD,
+	MCP_CMD_INTERCEPT_DEL,
+	MCP_CMD_INTERCEPT_FLUSH,
+	MCP_CMD_INTERCEPT_GET,
+	MCP_CMD_FORWARD_ADD,
+	MCP_CMD_FORWARD_DEL,
+	MCP_CMD_FORWARD_FLUSH,
+	MCP_CMD_FORWARD_GET,
 	__MCP_CMD_MAX,
 };
 
@@ -86,6 +112,9 @@ enum mcp_attr {
 	MCP_A_POOL,			/* nest: enum mcp_pool_attr */
 	MCP_A_MAPPING,			/* nest: enum mcp_mapping_attr */
 	MCP_A_TIME,			/* u64 ns: since 1970, when it happened */
+	MCP_A_PEER,			/* nest: enum mcp_peer_attr */
+	MCP_A_INTERCEPT,		/* nest: enum mcp_intercept_attr */
+	MCP_A_FORWARD,			/* nest: enum mcp_forward_attr */
 	__MCP_A_MAX,
 };
 
@@ -126,6 +155,11 @@ enum mcp_setting_attr {
 	MCP_S_PORT_BLOCK,		/* u32, at most 4096; default 0: no blocks. Else
 					 * a power of two, at least 64
 					 */
+	MCP_S_PEER_TIMEOUT,		/* u32 ms: 100 to 60000, default 4000 */
+	MCP_S_PEER_RETRY,		/* u32 ms: 100 to 2073600000, default 30000 */
+	MCP_S_CAPABILITY_TTL,		/* u32 ms: 100 to 2073600000, default 3600000 */
+	MCP_S_FALLBACK,			/* u8: enum mcp_fallback, default pass */
+	MCP_S_IMPLICIT,			/* u8: enum mcp_implicit, default marked */
 	__MCP_S_MAX,
 };
 
@@ -148,6 +182,12 @@ enum mcp_filtering { MCP_FILTERING_INDEPENDENT, MCP_FILTERING_ADDRESS };
 /* Whose packets restart the idle timer of a translated session (RFC 7857 7). */
 enum mcp_refresh { MCP_REFRESH_ANY, MCP_REFRESH_OUTBOUND };
 
+/* A connection that no peer can carry: without an MCP, or dialled by this one. */
+enum mcp_fallback { MCP_FALLBACK_PASS, MCP_FALLBACK_DIRECT };
+
+/* The MPTCP connections that "direct" rules take: with MP_PREFER_PROXY, all, none. */
+enum mcp_implicit { MCP_IMPLICIT_MARKED, MCP_IMPLICIT_ALL, MCP_IMPLICIT_OFF };
+
 /* MCP_A_ACL */
 enum mcp_acl_attr {
 	MCP_ACL_A_UNSPEC,
@@ -158,6 +198,7 @@ enum mcp_acl_attr {
 	MCP_ACL_A_HITS,			/* u64: SYNs let in by this entry */
 	MCP_ACL_A_PAD,
 	MCP_ACL_A_ORIGIN,		/* nest: enum mcp_prefix_attr; absent: none */
+	MCP_ACL_A_VIA,			/* string: name of the peers that dial; absent: none */
 	__MCP_ACL_A_MAX,
 };
 
@@ -205,6 +246,79 @@ enum mcp_mapping_attr {
 
 #define MCP_MAPPING_A_MAX (__MCP_MAPPING_A_MAX - 1)
 
+/* MCP_A_PEER: another MCP, which dials for this one */
+enum mcp_peer_attr {
+	MCP_PEER_A_UNSPEC,
+	MCP_PEER_A_NAME,		/* string: that of all that can stand in for it */
+	MCP_PEER_A_FAMILY,		/* u16: AF_INET or AF_INET6 */
+	MCP_PEER_A_ADDR,		/* 4 or 16 octets */
+	MCP_PEER_A_PORT,		/* be16: default 5124 */
+	MCP_PEER_A_CODEC,		/* u8: enum mcp_codec, default mp-convert */
+	MCP_PEER_A_PRIO,		/* u32: the least is dialled first; default 0 */
+	MCP_PEER_A_COOKIE,		/* octets, at most 64: of Convert; absent: none,
+					 * or what the peer asks for
+					 */
+	MCP_PEER_A_ORIGIN,		/* flag: it is told who dials (MP_CONVERT, D = 1) */
+	MCP_PEER_A_STATE,		/* u8: enum mcp_peer_state */
+	MCP_PEER_A_LEFT,		/* u32 ms: how long it stays so; absent: no limit */
+	MCP_PEER_A_DIALS,		/* u64: requests it was sent */
+	MCP_PEER_A_ACCEPTED,		/* u64: connections it made */
+	MCP_PEER_A_REFUSED,		/* u64: servers that refused it, or were not there */
+	MCP_PEER_A_FAILED,		/* u64: requests it could not serve */
+	MCP_PEER_A_LATE,		/* u64: requests behind the handshake */
+	MCP_PEER_A_PAD,
+	__MCP_PEER_A_MAX,
+};
+
+#define MCP_PEER_A_MAX (__MCP_PEER_A_MAX - 1)
+
+enum mcp_peer_state {
+	MCP_PEER_UNKNOWN,		/* nobody has tried it yet */
+	MCP_PEER_UP,
+	MCP_PEER_DOWN,			/* left alone until it is tried again */
+	MCP_PEER_PLAIN,			/* it does not convert */
+};
+
+/* MCP_A_INTERCEPT: which connections are taken off the path, and for whom */
+enum mcp_intercept_attr {
+	MCP_INTERCEPT_A_UNSPEC,
+	MCP_INTERCEPT_A_INDEX,		/* u32: its number, in the order of the rules */
+	MCP_INTERCEPT_A_ACTION,		/* u8: enum mcp_intercept_action */
+	MCP_INTERCEPT_A_IFNAME,		/* string: ingress interface; absent: any */
+	MCP_INTERCEPT_A_LOCAL,		/* flag: the host's own connections */
+	MCP_INTERCEPT_A_FROM,		/* nest: enum mcp_prefix_attr; absent: any */
+	MCP_INTERCEPT_A_TO,		/* nest: enum mcp_prefix_attr; absent: any */
+	MCP_INTERCEPT_A_FIRST,		/* u16: first destination port, default 1 */
+	MCP_INTERCEPT_A_LAST,		/* u16: last one, default 65535 */
+	MCP_INTERCEPT_A_PEER,		/* string: of ACTION peer, its name */
+	MCP_INTERCEPT_A_HITS,		/* u64: connections taken */
+	MCP_INTERCEPT_A_PASSED,		/* u64: connections that went on untouched */
+	MCP_INTERCEPT_A_PAD,
+	__MCP_INTERCEPT_A_MAX,
+};
+
+#define MCP_INTERCEPT_A_MAX (__MCP_INTERCEPT_A_MAX - 1)
+
+enum mcp_intercept_action {
+	MCP_INTERCEPT_PASS,		/* leave it alone */
+	MCP_INTERCEPT_DIRECT,		/* dial the server */
+	MCP_INTERCEPT_PEER,		/* have a peer dial the server */
+};
+
+/* MCP_A_FORWARD: an external endpoint whose connections go to a client */
+enum mcp_forward_attr {
+	MCP_FORWARD_A_UNSPEC,
+	MCP_FORWARD_A_EXTERNAL,		/* nest: enum mcp_endpoint_attr; without port: all */
+	MCP_FORWARD_A_CLIENT,		/* nest: enum mcp_endpoint_attr; without port: the same */
+	MCP_FORWARD_A_PEER,		/* string: who dials the client; absent: this MCP */
+	MCP_FORWARD_A_LIFETIME,		/* u32 s: what is left of it; absent: for ever */
+	MCP_FORWARD_A_HITS,		/* u64: connections taken */
+	MCP_FORWARD_A_PAD,
+	__MCP_FORWARD_A_MAX,
+};
+
+#define MCP_FORWARD_A_MAX (__MCP_FORWARD_A_MAX - 1)
+
 /* MCP_A_SESSION */
 enum mcp_session_attr {
 	MCP_SESSION_A_UNSPEC,
@@ -223,6 +337,8 @@ enum mcp_session_attr {
 	MCP_SESSION_A_END,		/* u8: enum mcp_end; only in EVENT_END */
 	MCP_SESSION_A_PAD,
 	MCP_SESSION_A_DOWNSTREAM,	/* u8: enum mcp_upstream_kind, of the server's side */
+	MCP_SESSION_A_INGRESS,		/* u8: enum mcp_ingress */
+	MCP_SESSION_A_PEER,		/* nest: the MCP that has dialled; absent: none */
 	__MCP_SESSION_A_MAX,
 };
 
@@ -255,6 +371,7 @@ enum mcp_codec {
 	MCP_CODEC_NONE,
 	MCP_CODEC_MP_CONVERT,
 	MCP_CODEC_CONVERT,
+	MCP_CODEC_IMPLICIT,		/* of peers only: MP_PREFER_PROXY, no request */
 };
 
 enum mcp_upstream_kind {
@@ -263,6 +380,13 @@ enum mcp_upstream_kind {
 	MCP_UPSTREAM_FALLBACK,		/* began as MPTCP, fell back to TCP */
 	MCP_UPSTREAM_TCP,
 	MCP_UPSTREAM_TRANSLATED,	/* client and server speak MPTCP with each other */
+};
+
+/* How its SYN came to the MCP. */
+enum mcp_ingress {
+	MCP_INGRESS_EXPLICIT,		/* addressed to it */
+	MCP_INGRESS_INTERCEPT,		/* addressed to the server */
+	MCP_INGRESS_MAPPING,		/* addressed to a static mapping */
 };
 
 /* Why a session ended. */
@@ -283,6 +407,7 @@ enum mcp_end {
 	MCP_END_DOWN,			/* MCP_CMD_DOWN, namespace or module gone */
 	MCP_END_NO_RESOURCES,
 	MCP_END_EVICTED,		/* half-open, and made room for a newer one */
+	MCP_END_PASSED,			/* its SYN went on as if there were no MCP */
 	__MCP_END_COUNT,
 };
 

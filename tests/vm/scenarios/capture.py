@@ -102,6 +102,19 @@ def mptcp_subtypes(segment):
     return subtypes
 
 
+def mptcp_option(segment, subtype):
+    """The first MPTCP option of a subtype, or None."""
+    options, at = segment.options, 0
+    while at < len(options) and options[at]:
+        if options[at] == 1:
+            at += 1
+            continue
+        if options[at] == MPTCP and options[at + 2] >> 4 == subtype:
+            return options[at:at + options[at + 1]]
+        at += options[at + 1]
+    return None
+
+
 def has_mptcp(*subtypes):
     """A condition for segments(): one of these MPTCP options is there."""
     return lambda segment: set(mptcp_subtypes(segment)) & set(subtypes)

@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 import mcp_client
-from lab import TOP, Lab
+from gateway import Gateway
+from lab import DEBUG, TOP, Lab
 
 MODULE = "/sys/module/mptcpproxy"
 
@@ -93,6 +94,29 @@ def make_lab(module, client_module, request):
         for lab in labs:
             lab.remove()
         labs.clear()
+
+
+@pytest.fixture(scope="session")
+def gateway_machines(module, client_module):
+    machines = Gateway()
+    yield machines
+    machines.remove()
+
+
+@pytest.fixture
+def gw(gateway_machines, request):
+    """The gateway's laboratory; no MCP is up."""
+    machines = gateway_machines
+    request.node.labs = [machines]
+    machines.begin()
+    yield machines
+    try:
+        for name in "hgs":
+            machines.ns[name].close_sockets()
+        if not request.node.get_closest_marker("leaves_sessions"):
+            machines.idle()
+    finally:
+        machines.reset()
 
 
 @pytest.fixture

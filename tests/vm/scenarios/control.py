@@ -28,7 +28,9 @@ SETTINGS = {
     "server-leg": (25, {"tcp": 0, "mptcp": 1}), "source": (26, {"share": 0, "preserve": 1}),
     "filtering": (27, {"endpoint-independent": 0, "address-dependent": 1}),
     "refresh": (28, {"any": 0, "outbound": 1}), "max-subflows": (29, "number"),
-    "port-block": (30, "number"),
+    "port-block": (30, "number"), "peer-timeout": (31, "ms"), "peer-retry": (32, "ms"),
+    "capability-ttl": (33, "ms"), "fallback": (34, {"pass": 0, "direct": 1}),
+    "implicit": (35, {"marked": 0, "all": 1, "off": 2}),
 }
 COUNTS = {1: "total", 2: "half_open", 3: "clients"}
 

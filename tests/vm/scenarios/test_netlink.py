@@ -204,9 +204,10 @@ def test_random_messages(wild):
 
 def test_unknown_commands(wild):
     """Commands that there are not, and events as commands, are refused."""
-    for command in (0, genl.SESSION_EVENT, genl.MAPPING_EVENT, 19, 100, 255):
+    for command in (0, genl.SESSION_EVENT, genl.MAPPING_EVENT, 31, 100, 255):
         assert wild.request(command)[0] == errno.EOPNOTSUPP
-    for command in (genl.ACL_GET, genl.SESSION_GET, genl.STATS_GET, genl.POOL_GET):
+    for command in (genl.ACL_GET, genl.SESSION_GET, genl.STATS_GET, genl.POOL_GET, genl.PEER_GET,
+                    genl.INTERCEPT_GET, genl.FORWARD_GET):
         assert wild.request(command)[0] == errno.EOPNOTSUPP     # only as a dump
     for command in (genl.UP, genl.DOWN, genl.SHOW):
         assert wild.dump(command)[0] == errno.EOPNOTSUPP
@@ -219,7 +220,11 @@ def test_unknown_commands(wild):
 
 UNPRIVILEGED = ["mcp up", "mcp set echo off", "mcp down", "acl add all", "acl del all",
                 "acl flush", "acl show", "session show", "session flush", "monitor", "monitor mapping",
-                "pool add 10.50.0.0/24", "pool del 10.50.0.0/24", "pool flush", "pool show"]
+                "pool add 10.50.0.0/24", "pool del 10.50.0.0/24", "pool flush", "pool show",
+                "peer add net 10.50.0.1", "peer del net", "peer flush", "peer show",
+                "intercept add via direct", "intercept del 1", "intercept flush", "intercept show",
+                "mapping add 10.50.0.1:80 to 10.50.0.2", "mapping del 10.50.0.1:80", "mapping flush",
+                "mapping show", "doctor"]
 
 
 def test_privileges(mcp):

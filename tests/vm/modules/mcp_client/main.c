@@ -9,7 +9,12 @@
  *
  * (OCTETS in hexadecimal) puts OCTETS into each SYN to that address and port
  * that a socket with that SO_MARK sends, joins excepted; writing "flush"
- * forgets them all. Reading gives counters:
+ * forgets them all. Writing
+ *
+ *	strip PORT
+ *
+ * takes the payload out of each SYN to that port and SYN/ACK from it that comes in,
+ * as some middleboxes do; port 0 ends that. Reading gives counters:
  *
  *	inserted N	SYNs that were given a payload
  *	echoed N	SYN/ACKs whose payload was the beginning of one's OCTETS
@@ -53,6 +58,7 @@ struct mc_rule {
 struct mc_net {
 	struct list_head rules;
 	struct mutex lock;	/* of changes to @rules */
+	__be16 strip;		/* port; 0: none */
 	atomic_t inserted, echoed, unechoed, foreign, failed;
 };
 
@@ -144,6 +150,16 @@ static unsigned int mc_synack(struct mc_net *mc, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+static unsigned int mc_strip(struct mc_net *mc, struct sk_buff *skb,
+			     unsigned int thoff, const struct tcphdr *th)
+{
+	__be16 port = READ_ONCE(mc->strip);
+
+	if (!port || port != (th->ack ? th->source : th->dest))
+		return NF_ACCEPT;
+	return mcp_segment_consume(skb, thoff, 0) ? NF_DROP : NF_ACCEPT;
+}
+
 /* What is ours of a TCP header at @thoff. */
 static const struct tcphdr *mc_header(const struct sk_buff *skb,
 				      unsigned int thoff, struct tcphdr *buf)
@@ -167,6 +183,8 @@ static unsigned int mc_packet(const struct nf_hook_state *state,
 	if (!th)
 		return NF_ACCEPT;
 	buf = *th;	/* the packet is going to change */
+	if (state->hook == NF_INET_PRE_ROUTING)
+		return mc_strip(mc, skb, thoff, &buf);
 	if (state->hook == NF_INET_LOCAL_IN)
 		return th->ack ? mc_synack(mc, skb, thoff, family, saddr, &buf) :
 			NF_ACCEPT;
@@ -200,6 +218,16 @@ static unsigned int mc_hook6(void *priv, struct sk_buff *skb,
 
 static const struct nf_hook_ops mc_hooks[] = {
 	{
+		.hook = mc_hook4,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_FIRST,
+	}, {
+		.hook = mc_hook6,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_FIRST,
+	}, {
 		.hook = mc_hook4,
 		.pf = NFPROTO_IPV4,
 		.hooknum = NF_INET_POST_ROUTING,
@@ -288,6 +316,14 @@ static int mc_write(struct file *file, char *line, size_t size)
 	struct mc_net *mc = mc_of(seq_file_single_net(file->private_data));
 
 	strim(line);
+	if (!strncmp(line, "strip ", 6)) {
+		u16 port;
+
+		if (kstrtou16(line + 6, 10, &port))
+			return -EINVAL;
+		WRITE_ONCE(mc->strip, htons(port));
+		return 0;
+	}
 	if (strcmp(line, "flush"))
 		return mc_add(mc, line);
 	mc_flush(mc);
