@@ -7,7 +7,7 @@ import pytest
 
 import mcp_client
 from gateway import Gateway
-from lab import DEBUG, TOP, Lab
+from lab import TOP, Lab
 
 MODULE = "/sys/module/mptcpproxy"
 

@@ -182,13 +182,13 @@ class Gateway:
         return control.stats(self.ns[name].name)
 
     def wait(self, name, timeout=TIMEOUT, **wanted):
-        """Waits until counters of a namespace stand at least so much higher than at the
+        """Waits until counters of a namespace stand just so much higher than at the
         beginning of the test: gw.wait("g", intercepted=1)."""
         wanted = {key.replace("_", "-"): value for key, value in wanted.items()}
 
         def reached():
             now = self.counted(name)
-            return all(now.get(key, 0) == value for key, value in wanted.items()) and now
+            return all(now.get(key, 0) == value for key, value in wanted.items())
         try:
             return wait_for(reached, timeout, wanted)
         except AssertionError as error:
