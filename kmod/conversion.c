@@ -9,6 +9,7 @@
 #include "policy.h"
 #include "preserve.h"
 #include "socket.h"
+#include "steer.h"
 #include "trace.h"
 #include "withdraw.h"
 
@@ -417,7 +418,7 @@ static void mcp_dial(struct mcp_session *s)
 		mcp_downstream_dial_again(s);
 	}
 	outcome = mcp_downstream_outcome(s);
-	if (outcome == MCP_OUTCOME_PASS &&
+	if (outcome == MCP_OUTCOME_PASS && !mcp_steered(s) &&
 	    READ_ONCE(s->mnet->settings.fallback) == MCP_FALLBACK_DIRECT) {
 		mcp_downstream_dial_directly(s);
 		outcome = mcp_downstream_outcome(s);
@@ -429,12 +430,14 @@ static void mcp_dial(struct mcp_session *s)
 		return;
 	}
 	if (outcome == MCP_OUTCOME_ACCEPTED && s->down.withdraw &&
-	    mcp_downstream_speaks_mptcp(s) && mcp_withdraw(s)) {
+	    (mcp_downstream_speaks_mptcp(s) || mcp_steered(s)) &&
+	    mcp_withdraw(s)) {
 		trace_mcp_dial(s, outcome);
 		mcp_count(s->mnet, MCP_STAT_DIAL_ACCEPTED);
 		return;
 	}
-	if (outcome == MCP_OUTCOME_ACCEPTED && !mcp_downstream_adopt(s))
+	if (outcome == MCP_OUTCOME_ACCEPTED &&
+	    (mcp_steered(s) || !mcp_downstream_adopt(s)))
 		outcome = MCP_OUTCOME_NO_RESOURCES;
 	trace_mcp_dial(s, outcome);
 	if (outcome != MCP_OUTCOME_ACCEPTED) {
@@ -587,7 +590,7 @@ static struct mcp_vetting mcp_late_vet(struct mcp_session *s,
 	vet = mcp_conversion_vet(s->mnet, acl, decoded, &s->request, s->payload,
 				 &s->key.client, s->mptcp);
 	if (vet.verdict == MCP_VERDICT_GO && acl && acl->via[0] &&
-	    !mcp_peer_dial_new(s, acl->via, GFP_ATOMIC))
+	    !mcp_peer_dial_new(s, acl->via, false, GFP_ATOMIC))
 		vet = mcp_conversion_refusal(s->mnet, s->request.codec,
 					     MCP_ERR_RESOURCE_EXCEEDED,
 					     MCP_STAT_REFUSED_NO_MEMORY);

@@ -12,6 +12,7 @@
 #include "preserve.h"
 #include "session.h"
 #include "socket.h"
+#include "steer.h"
 #include "withdraw.h"
 
 /* RFC 6298 section 2.1: our SYN is repeated after a second, then after two, ... */
@@ -234,19 +235,29 @@ static bool mcp_downstream_crowded(struct mcp_session *s,
 	return true;
 }
 
-/* Finds an external port and is ready for what the server answers there. */
-static enum mcp_outcome mcp_downstream_open(struct mcp_session *s,
-					    const struct mcp_endpoint *addr)
+/**
+ * mcp_downstream_open() - find an external port, and be ready for what comes there
+ * @s: the session
+ * @server: who is to be dialled
+ * @addr: our address, port zero
+ *
+ * Context: the worker.
+ * Return: MCP_OUTCOME_PENDING; MCP_OUTCOME_CROWDED, but not if it is steered: that
+ * need not wait; or why not.
+ */
+enum mcp_outcome mcp_downstream_open(struct mcp_session *s,
+				     const struct mcp_endpoint *server,
+				     const struct mcp_endpoint *addr)
 {
 	struct mcp_downstream *d = &s->down;
-	struct mcp_tuple tuple = { .server = s->request.server };
+	struct mcp_tuple tuple = { .server = *server };
 	enum mcp_stat reason = MCP_STAT_REFUSED_PORTS;
 	int tries, err;
 
 	for (tries = 0; tries < MCP_DIAL_TRIES; tries++) {
 		d->map = mcp_pool_map(s->mnet, s->client, &s->key.client, addr,
 				      tries, &reason);
-		if (mcp_downstream_crowded(s, addr, reason))
+		if (!mcp_steered(s) && mcp_downstream_crowded(s, addr, reason))
 			return MCP_OUTCOME_CROWDED;
 		if (!d->map)
 			break;
@@ -283,7 +294,7 @@ static enum mcp_outcome mcp_downstream_try(struct mcp_session *s)
 	    !mcp_nat_source(s->mnet, server, s->tos, &addr))
 		return MCP_OUTCOME_NO_ROUTE;
 	return preserve ? mcp_preserve_open(s, &addr) :
-		mcp_downstream_open(s, &addr);
+		mcp_downstream_open(s, server, &addr);
 }
 
 static void mcp_downstream_send(struct mcp_session *s)
@@ -312,7 +323,7 @@ void mcp_downstream_dial(struct mcp_session *s)
 
 	mcp_count(s->mnet, MCP_STAT_DIAL);
 	if (mcp_peer_dial_active(s)) {
-		d->by_socket = true;
+		d->by_socket = !mcp_steered(s);
 		d->outcome = mcp_peer_dial_begin(s);
 		return;
 	}

@@ -147,6 +147,9 @@ void mcp_downstream_attach(struct mcp_session *s, struct socket *sock);
 struct socket *mcp_downstream_detach(struct mcp_session *s);
 void mcp_downstream_dial(struct mcp_session *s);
 int mcp_downstream_begin(struct mcp_session *s);
+enum mcp_outcome mcp_downstream_open(struct mcp_session *s,
+				     const struct mcp_endpoint *server,
+				     const struct mcp_endpoint *addr);
 bool mcp_downstream_foreign(const struct mcp_session *s);
 void mcp_downstream_dial_again(struct mcp_session *s);
 void mcp_downstream_dial_directly(struct mcp_session *s);

@@ -26,6 +26,7 @@
 #include "segment.h"
 #include "session.h"
 #include "socket.h"
+#include "steer.h"
 #include "tcpopt.h"
 #include "translate.h"
 #include "withdraw.h"
@@ -324,7 +325,7 @@ static unsigned int mcp_open_session(struct mcp_net *mnet,
 	}
 	if (!mcp_session_describe(s, pkt))
 		goto discard;
-	if (serve && acl->via[0] && !mcp_peer_dial_new(s, acl->via, GFP_ATOMIC))
+	if (serve && acl->via[0] && !mcp_peer_dial_new(s, acl->via, false, GFP_ATOMIC))
 		goto discard;
 	s->request = *req;
 	if (serve && req->codec == MCP_CODEC_MP_CONVERT &&
@@ -440,7 +441,8 @@ static unsigned int mcp_syn_join(struct mcp_net *mnet, struct mcp_packet *pkt)
 		return NF_ACCEPT;
 	mcp_count(mnet, MCP_STAT_SYN_JOIN);
 	if (mcp_withdraw_join(mnet, pkt->skb, &pair, pkt->opt.token,
-			      ntohl(pkt->th.seq), pkt->state->in->ifindex))
+			      ntohl(pkt->th.seq), pkt->state->in->ifindex,
+			      false))
 		return NF_STOLEN;
 	return NF_ACCEPT;
 }
@@ -493,6 +495,7 @@ static void mcp_rst(const struct mcp_packet *pkt, struct mcp_session *s)
  * @ingress:	enum mcp_ingress
  * @server:	whom to dial
  * @peer:	name of the peers that dial; "": the MCP does
+ * @steer:	it is led to a peer, and does not end here
  * @hits:	counts it
  * @passed:	counts those that could not be taken; or NULL
  */
@@ -500,6 +503,7 @@ struct mcp_taking {
 	u8 ingress;
 	struct mcp_endpoint server;
 	const char *peer;
+	bool steer;
 	atomic64_t *hits;
 	atomic64_t *passed;
 };
@@ -511,6 +515,7 @@ static bool mcp_wants(struct mcp_net *mnet, struct mcp_packet *pkt,
 	struct mcp_forward *forward = mcp_forward_match(mnet, &pkt->key.mcp);
 	struct mcp_rule *rule;
 
+	t->steer = false;
 	if (forward) {
 		t->ingress = MCP_INGRESS_MAPPING;
 		t->server = forward->client;
@@ -523,9 +528,13 @@ static bool mcp_wants(struct mcp_net *mnet, struct mcp_packet *pkt,
 	}
 	rule = mcp_intercept_match(mnet, &pkt->key.client, &pkt->key.mcp,
 				   pkt->state->in);
-	/* Who speaks MPTCP has no need of a peer; nor of us, unless it says so. */
-	if (!rule || (pkt->opt.mp_capable &&
-		      (rule->peer[0] || !mcp_implicit_wants(mnet, &pkt->opt))))
+	if (!rule)
+		return false;
+	/* Who speaks MPTCP has no need of what is ours, unless it says so. */
+	t->steer = pkt->opt.mp_capable && rule->peer[0];
+	if (t->steer ? pkt->payload_len ||
+	    !mcp_steer_wants(mnet, rule->peer, &pkt->key.mcp) :
+	    pkt->opt.mp_capable && !mcp_implicit_wants(mnet, &pkt->opt))
 		return false;
 	t->ingress = MCP_INGRESS_INTERCEPT;
 	t->server = pkt->key.mcp;
@@ -536,13 +545,25 @@ static bool mcp_wants(struct mcp_net *mnet, struct mcp_packet *pkt,
 }
 
 /* It goes on as if there were no MCP. */
-static unsigned int mcp_leave(struct mcp_net *mnet, const struct mcp_taking *t)
+static unsigned int mcp_go_on(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	/* One of the host's own has come by a way that is not the server's. */
+	if (!(pkt->state->in->flags & IFF_LOOPBACK) ||
+	    mcp_address_type(mnet->net, &pkt->key.mcp) == RTN_LOCAL)
+		return NF_ACCEPT;
+	mcp_deliver_out(mnet->net, pkt->skb, pkt->family);
+	return NF_STOLEN;
+}
+
+/* What was to be taken, and cannot be. */
+static unsigned int mcp_leave(struct mcp_net *mnet, struct mcp_packet *pkt,
+			      const struct mcp_taking *t)
 {
 	if (t->passed) {
 		atomic64_inc(t->passed);
 		mcp_count(mnet, MCP_STAT_INTERCEPT_PASSED);
 	}
-	return NF_ACCEPT;
+	return mcp_go_on(mnet, pkt);
 }
 
 /* One that has left a TIME_WAIT behind begins anew (RFC 6191). */
@@ -569,23 +590,24 @@ static unsigned int mcp_take(struct mcp_net *mnet, struct mcp_packet *pkt,
 	struct mcp_session *s;
 	int err;
 
-	if (t->peer[0] && !mcp_peer_usable(mnet, t->peer) &&
+	if (t->peer[0] && !mcp_peer_usable(mnet, t->peer, 0) &&
 	    READ_ONCE(mnet->settings.fallback) == MCP_FALLBACK_PASS)
-		return mcp_leave(mnet, t);
+		return mcp_leave(mnet, pkt, t);
 	adm = mcp_policy_admit(mnet, &pkt->key.client);
 	if (!adm.client) {
 		mcp_count(mnet, adm.reason);
-		return mcp_leave(mnet, t);
+		return mcp_leave(mnet, pkt, t);
 	}
 	s = mcp_session_new(mnet, &pkt->key, adm.client, mcp_conversion_work,
 			    GFP_ATOMIC);
 	if (!s) {
 		mcp_readmit(mnet, adm.client);
-		return mcp_leave(mnet, t);
+		return mcp_leave(mnet, pkt, t);
 	}
 	mcp_intercept_begin(s, t->ingress);
 	if (!mcp_session_describe(s, pkt) ||
-	    (t->peer[0] && !mcp_peer_dial_new(s, t->peer, GFP_ATOMIC)) ||
+	    (t->peer[0] &&
+	     !mcp_peer_dial_new(s, t->peer, t->steer, GFP_ATOMIC)) ||
 	    !mcp_hold(s, pkt))
 		goto discard;
 	s->request.server = t->server;
@@ -597,7 +619,7 @@ static unsigned int mcp_take(struct mcp_net *mnet, struct mcp_packet *pkt,
 	if (err) {
 		mcp_session_put(s);
 		mcp_session_discard(s);
-		return err == -EEXIST ? NF_DROP : mcp_leave(mnet, t);
+		return err == -EEXIST ? NF_DROP : mcp_leave(mnet, pkt, t);
 	}
 	atomic64_inc(t->hits);
 	mcp_conversion_count_request(s);
@@ -608,7 +630,24 @@ static unsigned int mcp_take(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 discard:
 	mcp_session_discard(s);
-	return mcp_leave(mnet, t);
+	return mcp_leave(mnet, pkt, t);
+}
+
+/* A further subflow: of a connection that is steered, or none of ours. */
+static unsigned int mcp_take_join(struct mcp_net *mnet, struct mcp_packet *pkt)
+{
+	struct mcp_pair pair = { pkt->key.client, pkt->key.mcp };
+
+	if (!pkt->opt.join_syn || pkt->skb->pkt_type != PACKET_HOST ||
+	    !mcp_withdraw_joins(mnet, pkt->opt.token, &pair.dst))
+		return mcp_go_on(mnet, pkt);
+	if (nf_checksum(pkt->skb, pkt->state->hook, pkt->thoff, IPPROTO_TCP,
+			pkt->family))
+		return NF_DROP;
+	mcp_count(mnet, MCP_STAT_SYN_JOIN);
+	return mcp_withdraw_join(mnet, pkt->skb, &pair, pkt->opt.token,
+				 ntohl(pkt->th.seq), pkt->state->in->ifindex,
+				 true) ? NF_STOLEN : mcp_go_on(mnet, pkt);
 }
 
 static unsigned int mcp_take_syn(struct mcp_net *mnet, struct mcp_packet *pkt,
@@ -617,9 +656,10 @@ static unsigned int mcp_take_syn(struct mcp_net *mnet, struct mcp_packet *pkt,
 	struct mcp_taking t;
 
 	mcp_packet_options(pkt);
-	if (pkt->opt.mp_join || pkt->skb->pkt_type != PACKET_HOST ||
-	    !mcp_wants(mnet, pkt, &t))
-		return NF_ACCEPT;
+	if (pkt->opt.mp_join)
+		return mcp_take_join(mnet, pkt);
+	if (pkt->skb->pkt_type != PACKET_HOST || !mcp_wants(mnet, pkt, &t))
+		return mcp_go_on(mnet, pkt);
 	if (nf_checksum(pkt->skb, pkt->state->hook, pkt->thoff, IPPROTO_TCP,
 			pkt->family))
 		return NF_DROP;
@@ -778,6 +818,15 @@ static bool mcp_joins(struct mcp_net *mnet, struct mcp_packet *pkt)
 		mcp_implicit_assign(mnet, pkt->skb, pkt->family, pkt->th.dest);
 }
 
+/* Is the SYN one of a connection, or of a subflow, that is steered? */
+static bool mcp_steering(struct mcp_net *mnet, const struct mcp_packet *pkt)
+{
+	struct mcp_pair pair = { pkt->key.client, pkt->key.mcp };
+
+	return atomic_read(&mnet->intercept.sessions) &&
+		mcp_translate_knows(mnet, &pair);
+}
+
 static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 			       const struct nf_hook_state *state, u16 family,
 			       unsigned int thoff)
@@ -804,6 +853,9 @@ static unsigned int mcp_tcp_in(struct mcp_net *mnet, struct sk_buff *skb,
 	    mcp_joins(mnet, &pkt))
 		return NF_ACCEPT;
 	mcp_packet_ends(&pkt, &pkt.key.client, &pkt.key.mcp);
+	/* It has come here to be translated, see mcp_upstream_resume(). */
+	if (pkt.th.syn && mcp_steering(mnet, &pkt))
+		return NF_ACCEPT;
 	s = mcp_session_find(mnet, &pkt.key);
 	verdict = mcp_opening(mnet, &pkt, s);
 	if (s)
@@ -873,22 +925,46 @@ static unsigned int mcp_local_in6(void *priv, struct sk_buff *skb,
 	return verdict;
 }
 
+/*
+ * A packet of a program of the host whose connection is steered. Connection tracking
+ * has seen it: there is no need for it to go round by the loopback device, as its SYN
+ * has.
+ */
+static bool mcp_own_translated(struct mcp_net *mnet, struct sk_buff *skb,
+			       unsigned int thoff, u16 family,
+			       unsigned int *verdict)
+{
+	if (!atomic_read(&mnet->intercept.sessions))
+		return false;
+	local_bh_disable();
+	*verdict = mcp_translate_tcp(mnet, skb, thoff, family);
+	local_bh_enable();
+	return *verdict != NF_ACCEPT;
+}
+
 /* The MCP's SYN/ACK carries the request back (plain mode section 5). */
 static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 				const struct nf_hook_state *state, u16 family,
 				unsigned int thoff)
 {
+	unsigned int verdict;
 	struct mcp_packet pkt;
 	struct mcp_session *s;
 	struct mcp_tuple tuple;
+	bool opening;
 
 	if (!mcp_packet_read(&pkt, skb, state, family, thoff))
 		return NF_ACCEPT;
 	if (mcp_nat_hairpin(mnet, skb, family))
 		mcp_deliver_back(mnet->net, skb, family);
+	if (skb->sk && mcp_own_translated(mnet, skb, thoff, family, &verdict))
+		return verdict;
 	mcp_packet_ends(&pkt, &tuple.external, &tuple.server);
+	opening = pkt.th.syn && !pkt.th.ack;
+	if (opening)
+		mcp_packet_options(&pkt);
 	mcp_intercept_out(mnet, skb, &tuple.external, &tuple.server,
-			  pkt.th.syn && !pkt.th.ack);
+			  opening ? &pkt.opt : NULL);
 	if (!pkt.th.syn)
 		return NF_ACCEPT;
 	if (!pkt.th.ack) {

@@ -9,6 +9,7 @@
 #include "implicit.h"
 #include "session.h"
 #include "socket.h"
+#include "steer.h"
 #include "tcpopt.h"
 #include "upstream.h"
 
@@ -198,7 +199,7 @@ bool mcp_implicit_wants(struct mcp_net *mnet, const struct mcp_tcpopt *opt)
  */
 bool mcp_implicit(const struct mcp_session *s)
 {
-	return s->ingress == MCP_INGRESS_INTERCEPT && s->mptcp;
+	return s->ingress == MCP_INGRESS_INTERCEPT && s->mptcp && !mcp_steered(s);
 }
 
 /**

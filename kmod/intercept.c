@@ -6,14 +6,18 @@
 #include <linux/slab.h>
 #include <net/inet_sock.h>
 #include <net/route.h>
+#include <net/mptcp.h>
 #include <net/tcp.h>
 
 #include "deliver.h"
 #include "intercept.h"
+#include "nat.h"
 #include "net.h"
 #include "pool.h"
 #include "session.h"
 #include "socket.h"
+#include "steer.h"
+#include "withdraw.h"
 
 /**
  * mcp_intercept_init() - a namespace without rules
@@ -201,21 +205,47 @@ static bool mcp_intercept_waits(struct mcp_net *mnet,
 	return s;
 }
 
-/* A SYN of a program: neither one of the kernel's, nor one of MPTCP. */
+/* Is that a dial of ours? */
+static bool mcp_intercept_own(struct mcp_net *mnet,
+			      const struct mcp_endpoint *from,
+			      const struct mcp_endpoint *to)
+{
+	const struct mcp_tuple tuple = { .external = *from, .server = *to };
+	struct mcp_session *s = mcp_nat_find(mnet, &tuple);
+
+	if (s)
+		mcp_session_put(s);
+	return s;
+}
+
+/*
+ * A SYN of a program, not of the kernel; but MPTCP's own sockets are the kernel's,
+ * whoever has asked for them.
+ */
 static bool mcp_intercept_wants(struct mcp_net *mnet, const struct sk_buff *skb,
 				const struct mcp_endpoint *from,
-				const struct mcp_endpoint *to)
+				const struct mcp_endpoint *to,
+				const struct mcp_tcpopt *opt)
 {
 	const struct net_device *lo = mnet->net->loopback_dev;
 	const struct sock *sk = skb->sk;
 	const struct mcp_rule *rule;
 
-	if (!sk || !sk_fullsock(sk) || sk->sk_kern_sock ||
-	    inet_sk(sk)->inet_sport != from->port)
+	if (!sk || !sk_fullsock(sk) || inet_sk(sk)->inet_sport != from->port)
+		return false;
+	if (opt->join_syn)
+		return mcp_withdraw_joins(mnet, opt->token, to);
+	if (sk->sk_kern_sock && (!opt->mp_capable || !sk_is_mptcp(sk)))
 		return false;
 	rule = mcp_intercept_match(mnet, from, to, lo);
-	return rule && (rule->action != MCP_INTERCEPT_PEER ||
-			mcp_peer_usable(mnet, rule->peer));
+	if (!rule)
+		return false;
+	if (opt->mp_capable)
+		return rule->action == MCP_INTERCEPT_PEER &&
+			mcp_steer_wants(mnet, rule->peer, to) &&
+			!mcp_intercept_own(mnet, from, to);
+	return rule->action != MCP_INTERCEPT_PEER ||
+		mcp_peer_usable(mnet, rule->peer, 0);
 }
 
 /**
@@ -224,7 +254,7 @@ static bool mcp_intercept_wants(struct mcp_net *mnet, const struct sk_buff *skb,
  * @skb: the packet, at LOCAL_OUT
  * @from: its source
  * @to: its destination
- * @syn: it opens a connection
+ * @opt: of a SYN that opens a connection: its options; else NULL
  *
  * Then it comes in again by the loopback device, as if it were a stranger's.
  *
@@ -232,13 +262,14 @@ static bool mcp_intercept_wants(struct mcp_net *mnet, const struct sk_buff *skb,
  */
 void mcp_intercept_out(struct mcp_net *mnet, struct sk_buff *skb,
 		       const struct mcp_endpoint *from,
-		       const struct mcp_endpoint *to, bool syn)
+		       const struct mcp_endpoint *to,
+		       const struct mcp_tcpopt *opt)
 {
 	if (!mcp_intercept_busy(&mnet->intercept))
 		return;
 	if (mcp_intercept_has(mnet, to, from) ||
-	    (syn && READ_ONCE(mnet->intercept.local) &&
-	     mcp_intercept_wants(mnet, skb, from, to)) ||
+	    (opt && READ_ONCE(mnet->intercept.local) &&
+	     mcp_intercept_wants(mnet, skb, from, to, opt)) ||
 	    mcp_intercept_waits(mnet, from, to))
 		mcp_deliver_back(mnet->net, skb, from->family);
 }

@@ -16,6 +16,7 @@
 
 struct mcp_net;
 struct mcp_session;
+struct mcp_tcpopt;
 struct net_device;
 struct sk_buff;
 
@@ -89,7 +90,8 @@ bool mcp_intercept_has(struct mcp_net *mnet, const struct mcp_endpoint *server,
 		       const struct mcp_endpoint *client);
 void mcp_intercept_out(struct mcp_net *mnet, struct sk_buff *skb,
 		       const struct mcp_endpoint *from,
-		       const struct mcp_endpoint *to, bool syn);
+		       const struct mcp_endpoint *to,
+		       const struct mcp_tcpopt *opt);
 void mcp_intercept_begin(struct mcp_session *s, u8 ingress);
 void mcp_intercept_end(struct mcp_session *s);
 

@@ -23,6 +23,7 @@
 #include "preserve.h"
 #include "session.h"
 #include "socket.h"
+#include "steer.h"
 #include "translate.h"
 #include "unsolicited.h"
 #include "xmit.h"
@@ -314,6 +315,27 @@ int mcp_nat_open(struct mcp_session *s)
 	return 0;
 }
 
+/*
+ * What is steered to a peer gets the request. False: meanwhile it is another one's
+ * turn. Locked.
+ */
+static bool mcp_nat_request(struct mcp_session *s, struct mcp_segment *seg,
+			    u8 *request)
+{
+	const struct mcp_peer_dial *pd = s->peer_dial;
+
+	if (s->down.heard != MCP_OUTCOME_PENDING ||
+	    !mcp_endpoint_equal(&seg->dst, &s->down.tuple.server))
+		return false;
+	memcpy(request, pd->octets, pd->len);
+	seg->payload = request;
+	seg->payload_len = pd->len;
+	seg->seq -= pd->len;
+	if (pd->len)
+		mcp_count(s->mnet, MCP_STAT_PEER_REQUEST);
+	return true;
+}
+
 /**
  * mcp_nat_syn() - send our SYN, or the SYN/ACK that answers the server's
  * @s: the session, after mcp_nat_open()
@@ -324,6 +346,7 @@ int mcp_nat_open(struct mcp_session *s)
  */
 int mcp_nat_syn(struct mcp_session *s)
 {
+	u8 request[MCP_MP_CONVERT_MAX];
 	struct mcp_segment seg;
 	struct dst_entry *dst;
 	int err;
@@ -333,6 +356,11 @@ int mcp_nat_syn(struct mcp_session *s)
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	spin_lock_bh(&s->lock);
+	if (mcp_steered(s) && !mcp_nat_request(s, &seg, request)) {
+		spin_unlock_bh(&s->lock);
+		dst_release(dst);
+		return 0;
+	}
 	if (s->down.both_syn) {
 		seg.flags |= MCP_SEG_ACK;
 		seg.ack = s->down.irs + 1;
@@ -587,6 +615,32 @@ static enum mcp_nat_reply mcp_nat_take(struct mcp_downstream *d,
 	return MCP_NAT_NOTHING;
 }
 
+/* The same of a peer to which a connection is steered. Locked. */
+static enum mcp_nat_reply mcp_nat_take_peer(struct mcp_session *s,
+					    struct sk_buff *skb,
+					    unsigned int thoff,
+					    const struct tcphdr *th, u16 family)
+{
+	struct mcp_downstream *d = &s->down;
+	u8 heard = MCP_PEER_HEARD_NOTHING;
+	enum mcp_nat_reply reply;
+
+	/* It has a listener: it opens nothing itself. */
+	if (!th->ack && !th->rst)
+		return MCP_NAT_NOTHING;
+	if (th->syn && th->ack && d->heard == MCP_OUTCOME_PENDING)
+		heard = mcp_peer_dial_hear(s, skb, thoff, th);
+	if (heard == MCP_PEER_HEARD_SHORT) {
+		mcp_session_kick(s);
+		return MCP_NAT_RESET;
+	}
+	reply = mcp_nat_take(d, skb, thoff, th, family);
+	/* The client's numbers are those behind the echo. */
+	if (heard == MCP_PEER_HEARD_ECHO && reply == MCP_NAT_KICK)
+		d->irs += s->peer_dial->len;
+	return reply;
+}
+
 /*
  * A segment of the server for the socket that dials: only what its SYN says is to
  * be known to us too. Locked.
@@ -646,7 +700,9 @@ unsigned int mcp_nat_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 		return verdict;
 	}
 	spin_lock(&s->lock);
-	reply = mcp_nat_take(&s->down, skb, thoff, &th, family);
+	reply = mcp_steered(s) ?
+		mcp_nat_take_peer(s, skb, thoff, &th, family) :
+		mcp_nat_take(&s->down, skb, thoff, &th, family);
 	spin_unlock(&s->lock);
 	switch (reply) {
 	case MCP_NAT_NOTHING:

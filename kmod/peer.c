@@ -169,21 +169,58 @@ static bool mcp_peer_ready(struct mcp_net *mnet, struct mcp_peer *peer, bool cla
 	return true;
 }
 
+/*
+ * A connection can only be steered to a peer of the client's family that is asked by
+ * the SYN: headers are not translated, and there is no stream to ask in.
+ */
+static bool mcp_peer_suits(struct mcp_peer *peer, const char *name, u16 steered)
+{
+	return !strcmp(peer->spec.name, name) &&
+		(!steered || (peer->spec.codec == MCP_CODEC_MP_CONVERT &&
+			      peer->spec.addr.family == steered &&
+			      !mcp_peer_wants_late(peer)));
+}
+
+/**
+ * mcp_peer_at() - is there a peer at this address?
+ * @mnet: the namespace
+ * @addr: the address; its port does not matter
+ *
+ * Context: any but hard interrupt.
+ */
+bool mcp_peer_at(struct mcp_net *mnet, const struct mcp_endpoint *addr)
+{
+	struct mcp_endpoint at = *addr;
+	struct mcp_peer *peer;
+	bool found = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(peer, &mnet->peers.list, list) {
+		at.port = peer->spec.addr.port;
+		found = mcp_endpoint_equal(&at, &peer->spec.addr);
+		if (found)
+			break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
 /**
  * mcp_peer_usable() - is it worth a try to have a peer dial?
  * @mnet: the namespace
  * @name: name of the peers
+ * @steered: family of a connection that is to be steered to it; 0: it is to dial
  *
  * Context: any but hard interrupt.
  */
-bool mcp_peer_usable(struct mcp_net *mnet, const char *name)
+bool mcp_peer_usable(struct mcp_net *mnet, const char *name, u16 steered)
 {
 	struct mcp_peer *peer;
 	bool usable = false;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(peer, &mnet->peers.list, list) {
-		if (strcmp(peer->spec.name, name) ||
+		if (!mcp_peer_suits(peer, name, steered) ||
 		    !mcp_peer_ready(mnet, peer, false))
 			continue;
 		usable = true;
@@ -198,18 +235,20 @@ bool mcp_peer_usable(struct mcp_net *mnet, const char *name)
  * @mnet: the namespace
  * @name: name of the peers
  * @tried: bits of those that are not to be asked again
+ * @steered: as mcp_peer_usable() has it
  *
  * Context: any but hard interrupt.
  * Return: the first that may be dialled, with a reference (mcp_peer_put()); or
  * NULL.
  */
-struct mcp_peer *mcp_peer_pick(struct mcp_net *mnet, const char *name, u64 tried)
+struct mcp_peer *mcp_peer_pick(struct mcp_net *mnet, const char *name, u64 tried,
+			       u16 steered)
 {
 	struct mcp_peer *peer, *found = NULL;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(peer, &mnet->peers.list, list) {
-		if (strcmp(peer->spec.name, name) ||
+		if (!mcp_peer_suits(peer, name, steered) ||
 		    tried & BIT_ULL(peer->id) ||
 		    !refcount_inc_not_zero(&peer->ref))
 			continue;

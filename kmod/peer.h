@@ -101,8 +101,10 @@ int mcp_peer_del(struct mcp_peers *peers, const char *name,
 void mcp_peers_flush(struct mcp_peers *peers);
 bool mcp_peer_named(struct mcp_peers *peers, const char *name);
 
-bool mcp_peer_usable(struct mcp_net *mnet, const char *name);
-struct mcp_peer *mcp_peer_pick(struct mcp_net *mnet, const char *name, u64 tried);
+bool mcp_peer_at(struct mcp_net *mnet, const struct mcp_endpoint *addr);
+bool mcp_peer_usable(struct mcp_net *mnet, const char *name, u16 steered);
+struct mcp_peer *mcp_peer_pick(struct mcp_net *mnet, const char *name, u64 tried,
+			       u16 steered);
 void mcp_peer_put(struct mcp_peer *peer);
 
 void mcp_peer_count(struct mcp_peer *peer, enum mcp_peer_count count);

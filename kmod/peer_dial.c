@@ -12,6 +12,7 @@
 #include "segment.h"
 #include "session.h"
 #include "socket.h"
+#include "steer.h"
 #include "tcpopt.h"
 
 /* So long a SYN fits into any packet: the smallest MTU of IPv6 is 1280. */
@@ -21,18 +22,21 @@
  * mcp_peer_dial_new() - a session is to be dialled by a peer
  * @s: the session, not published yet
  * @name: name of the peers
+ * @steered: it is MPTCP, and does not end here
  * @gfp: how to allocate
  *
  * Context: any but hard interrupt, as @gfp allows.
  * Return: false if there is no memory.
  */
-bool mcp_peer_dial_new(struct mcp_session *s, const char *name, gfp_t gfp)
+bool mcp_peer_dial_new(struct mcp_session *s, const char *name, bool steered,
+		       gfp_t gfp)
 {
 	struct mcp_peer_dial *pd = kzalloc(sizeof(*pd), gfp | __GFP_NOWARN);
 
 	if (!pd)
 		return false;
 	strscpy(pd->name, name, sizeof(pd->name));
+	pd->steered = steered;
 	atomic_inc(&s->mnet->peers.dials);
 	spin_lock_bh(&s->lock);
 	s->peer_dial = pd;
@@ -167,18 +171,29 @@ static void mcp_peer_dial_drop(struct mcp_session *s)
 {
 	struct socket *sock;
 
+	if (s->peer_dial->steered) {
+		mcp_downstream_release(s);
+		return;
+	}
 	mcp_nat_close(s, false);
 	sock = mcp_downstream_detach(s);
 	if (sock)
 		mcp_socket_release(sock);
 }
 
-/* Begins to dial the peer that is chosen; false: it cannot be reached. */
-static bool mcp_peer_dial_connect(struct mcp_session *s, enum mcp_peer_way way)
+/* Is this host, and not the peer, why it could not be dialled? */
+static bool mcp_peer_dial_is_ours(const struct mcp_session *s, int err)
+{
+	return s->peer_dial->steered && err == -EADDRNOTAVAIL;
+}
+
+/* Begins to dial the peer that is chosen. 0 or a negative error. */
+static int mcp_peer_dial_connect(struct mcp_session *s, enum mcp_peer_way way)
 {
 	struct mcp_peer_dial *pd = s->peer_dial;
 	const struct mcp_endpoint *to = &pd->peer->spec.addr;
 	struct mcp_endpoint source;
+	int err;
 
 	if (pd->peer->spec.codec == MCP_CODEC_IMPLICIT) {
 		way = MCP_PEER_MARKED;
@@ -191,32 +206,43 @@ static bool mcp_peer_dial_connect(struct mcp_session *s, enum mcp_peer_way way)
 	/* A server's silence is none of the peer's: dial_until is for that. */
 	s->syn_until = way == MCP_PEER_MARKED ? 0 :
 		mcp_deadline(READ_ONCE(s->mnet->settings.peer_timeout));
-	return !mcp_peer_request(s) &&
-		mcp_nat_source(s->mnet, to, s->tos, &source) &&
-		!mcp_connect_from(s, &source, to);
+	err = mcp_peer_request(s);
+	if (err)
+		return err;
+	if (pd->steered)
+		return mcp_steer_dial(s, to);
+	if (!mcp_nat_source(s->mnet, to, s->tos, &source))
+		return -ENETUNREACH;
+	return mcp_connect_from(s, &source, to);
 }
 
 /* The next peer that may do; MCP_OUTCOME_PASS: there is none. */
 static enum mcp_outcome mcp_peer_dial_next(struct mcp_session *s)
 {
 	struct mcp_peer_dial *pd = s->peer_dial;
+	u16 steered = pd->steered ? s->key.client.family : 0;
 	struct mcp_peer *peer;
 	bool late;
+	int err;
 
 	mcp_peer_dial_drop(s);
 	for (;;) {
-		peer = mcp_peer_pick(s->mnet, pd->name, pd->tried);
+		peer = mcp_peer_pick(s->mnet, pd->name, pd->tried, steered);
 		mcp_peer_dial_set(s, peer);
 		if (!peer)
 			break;
 		pd->tried |= BIT_ULL(peer->id);
-		late = mcp_peer_wants_late(peer);
+		late = !steered && mcp_peer_wants_late(peer);
 		mcp_peer_count(peer, MCP_PEER_COUNT_DIALS);
 		if (late)
 			mcp_peer_count(peer, MCP_PEER_COUNT_LATE);
-		if (mcp_peer_dial_connect(s, late ? MCP_PEER_LATE :
-					  MCP_PEER_IN_SYN))
+		err = mcp_peer_dial_connect(s, late ? MCP_PEER_LATE :
+					    MCP_PEER_IN_SYN);
+		if (!err)
 			return MCP_OUTCOME_PENDING;
+		mcp_peer_dial_drop(s);
+		if (mcp_peer_dial_is_ours(s, err))
+			break;
 		mcp_peer_failed(s->mnet, peer);
 	}
 	s->syn_until = 0;
@@ -233,8 +259,13 @@ static enum mcp_outcome mcp_peer_dial_failed(struct mcp_session *s)
 static enum mcp_outcome mcp_peer_dial_anew(struct mcp_session *s,
 					   enum mcp_peer_way way)
 {
+	int err;
+
 	mcp_peer_dial_drop(s);
-	return mcp_peer_dial_connect(s, way) ? MCP_OUTCOME_PENDING :
+	err = mcp_peer_dial_connect(s, way);
+	if (!err)
+		return MCP_OUTCOME_PENDING;
+	return mcp_peer_dial_is_ours(s, err) ? MCP_OUTCOME_PASS :
 		mcp_peer_dial_failed(s);
 }
 
@@ -377,6 +408,17 @@ enum mcp_outcome mcp_peer_dial_begin(struct mcp_session *s)
 	return mcp_peer_dial_next(s);
 }
 
+/* Of a connection that is steered packets tell. */
+static enum mcp_outcome mcp_peer_dial_heard(struct mcp_session *s)
+{
+	u8 heard;
+
+	spin_lock_bh(&s->lock);
+	heard = s->down.heard;
+	spin_unlock_bh(&s->lock);
+	return heard;
+}
+
 /**
  * mcp_peer_dial_outcome() - what has come of it so far
  * @s: the session; MCP_OUTCOME_PENDING until now
@@ -399,10 +441,12 @@ enum mcp_outcome mcp_peer_dial_outcome(struct mcp_session *s)
 	}
 	if (heard == MCP_PEER_HEARD_SHORT) {
 		mcp_peer_lost_payload(s->mnet, pd->peer);
+		if (pd->steered)
+			return mcp_peer_dial_next(s);
 		mcp_peer_count(pd->peer, MCP_PEER_COUNT_LATE);
 		return mcp_peer_dial_anew(s, MCP_PEER_LATE);
 	}
-	outcome = mcp_connect_outcome(s);
+	outcome = pd->steered ? mcp_peer_dial_heard(s) : mcp_connect_outcome(s);
 	switch (outcome) {
 	case MCP_OUTCOME_ACCEPTED:
 		outcome = mcp_peer_dial_established(s);
@@ -525,6 +569,27 @@ static u8 mcp_peer_hear(struct mcp_session *s, const struct sk_buff *skb,
 	    memcmp(echo, pd->octets, len))
 		return MCP_PEER_HEARD_NO_ECHO;
 	return MCP_PEER_HEARD_ECHO;
+}
+
+/**
+ * mcp_peer_dial_hear() - a peer answers what was steered to it
+ * @s: the session, its lock held; it has not been answered
+ * @skb: the SYN/ACK; its checksum was verified
+ * @thoff: offset of its TCP header
+ * @th: a copy of that
+ *
+ * Context: BH off.
+ * Return: enum mcp_peer_heard.
+ */
+u8 mcp_peer_dial_hear(struct mcp_session *s, const struct sk_buff *skb,
+		      unsigned int thoff, const struct tcphdr *th)
+{
+	struct mcp_peer_dial *pd = s->peer_dial;
+
+	if (pd->len && pd->heard == MCP_PEER_HEARD_NOTHING)
+		pd->heard = mcp_peer_hear(s, skb, thoff + th->doff * 4,
+					  ntohl(th->ack_seq));
+	return pd->heard;
 }
 
 /**

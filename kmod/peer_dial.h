@@ -2,7 +2,8 @@
 /*
  * The dial by a peer: an MPTCP socket of the kernel connects to another MCP, and the
  * request, with early data behind it, is put into its SYN (plain mode section 5, RFC
- * 8803 section 4). The peer's answer is the server's.
+ * 8803 section 4). The peer's answer is the server's. A client that speaks MPTCP itself
+ * needs no such socket (steer.h).
  */
 #ifndef MCP_PEER_DIAL_H
 #define MCP_PEER_DIAL_H
@@ -38,6 +39,9 @@ enum mcp_peer_heard {
  *
  * @name:	constant; name of the peers
  * @off:	no peer could: the MCP has dialled itself
+ * @steered:	constant; it is the client's own connection that goes to the peer,
+ *		see steer.h
+ * @admitted:	steered: the client's SYN has passed the INPUT chain
  * @tried:	bits of those who are not to be asked again
  * @peer:	whom it asks, or has asked; with a reference, NULL: nobody. Set under
  *		mcp_session.lock
@@ -54,6 +58,8 @@ enum mcp_peer_heard {
 struct mcp_peer_dial {
 	char name[MCP_PEER_NAME_LEN];
 	bool off;
+	bool steered;
+	bool admitted;
 	u64 tried;
 	struct mcp_peer *peer;
 	u8 way;
@@ -67,7 +73,8 @@ struct mcp_peer_dial {
 	u8 *answer;
 };
 
-bool mcp_peer_dial_new(struct mcp_session *s, const char *name, gfp_t gfp);
+bool mcp_peer_dial_new(struct mcp_session *s, const char *name, bool steered,
+		       gfp_t gfp);
 void mcp_peer_dial_free(struct mcp_session *s);
 bool mcp_peer_dial_active(const struct mcp_session *s);
 void mcp_peer_dial_stop(struct mcp_session *s);
@@ -80,5 +87,7 @@ void mcp_peer_dial_syn(struct mcp_session *s, struct sk_buff *skb,
 		       unsigned int thoff);
 unsigned int mcp_peer_dial_synack(struct mcp_session *s, struct sk_buff *skb,
 				  unsigned int thoff, const struct tcphdr *th);
+u8 mcp_peer_dial_hear(struct mcp_session *s, const struct sk_buff *skb,
+		      unsigned int thoff, const struct tcphdr *th);
 
 #endif /* MCP_PEER_DIAL_H */

@@ -412,6 +412,51 @@ bool mcp_translate_knows(struct mcp_net *mnet, const struct mcp_pair *pair)
 	return known;
 }
 
+static void mcp_pair_of(const struct sk_buff *skb, u16 family,
+			struct mcp_pair *pair)
+{
+	memset(pair, 0, sizeof(*pair));
+	pair->src.family = family;
+	pair->dst.family = family;
+	if (family == AF_INET) {
+		pair->src.addr.ip = ip_hdr(skb)->saddr;
+		pair->dst.addr.ip = ip_hdr(skb)->daddr;
+	} else {
+		memcpy(pair->src.addr.ip6, &ipv6_hdr(skb)->saddr, 16);
+		memcpy(pair->dst.addr.ip6, &ipv6_hdr(skb)->daddr, 16);
+	}
+}
+
+/**
+ * mcp_translate_session() - whose packet is that?
+ * @mnet: the namespace
+ * @skb: a TCP packet behind the INPUT chain
+ *
+ * Context: any but hard interrupt.
+ * Return: the session by which it would be translated, with a reference; or NULL.
+ */
+struct mcp_session *mcp_translate_session(struct mcp_net *mnet,
+					  const struct sk_buff *skb)
+{
+	u16 family = skb->protocol == htons(ETH_P_IPV6) ? AF_INET6 : AF_INET;
+	struct mcp_session *s = NULL;
+	struct mcp_pair pair;
+	struct mcp_way *way;
+	__be16 ports[2];
+
+	if (skb_copy_bits(skb, skb_transport_offset(skb), ports, sizeof(ports)))
+		return NULL;
+	mcp_pair_of(skb, family, &pair);
+	pair.src.port = ports[0];
+	pair.dst.port = ports[1];
+	rcu_read_lock();
+	way = mcp_way_find(mnet, &pair);
+	if (way && mcp_session_get(mcp_way_subflow(way)->session))
+		s = mcp_way_subflow(way)->session;
+	rcu_read_unlock();
+	return s;
+}
+
 /**
  * mcp_translate_yield() - the client dials who has knocked
  * @mnet: the namespace
@@ -487,21 +532,6 @@ void mcp_translate_clamp_mss(u8 *options, unsigned int len, u16 mss,
 		else
 			inet_proto_csum_replace2(check, skb, htons(old),
 						 htons(mss), false);
-	}
-}
-
-static void mcp_pair_of(const struct sk_buff *skb, u16 family,
-			struct mcp_pair *pair)
-{
-	memset(pair, 0, sizeof(*pair));
-	pair->src.family = family;
-	pair->dst.family = family;
-	if (family == AF_INET) {
-		pair->src.addr.ip = ip_hdr(skb)->saddr;
-		pair->dst.addr.ip = ip_hdr(skb)->daddr;
-	} else {
-		memcpy(pair->src.addr.ip6, &ipv6_hdr(skb)->saddr, 16);
-		memcpy(pair->dst.addr.ip6, &ipv6_hdr(skb)->daddr, 16);
 	}
 }
 
@@ -664,7 +694,7 @@ static unsigned int mcp_translate_syn(struct mcp_subflow *sf,
 		return NF_ACCEPT;
 	}
 	if (sf->initial &&
-	    mcp_segment_consume(skb, thoff, again ? sf->shift : 0))
+	    !mcp_withdraw_syn(sf->session, skb, thoff, again, sf->shift))
 		return NF_DROP;
 	return NF_STOLEN;
 }
@@ -685,7 +715,7 @@ unsigned int mcp_translate_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 	const struct mcp_endpoint *src, *dst;
 	struct mcp_subflow *sf;
 	struct dst_entry *route;
-	unsigned int size, len;
+	unsigned int size, len, octets;
 	struct mcp_pair pair;
 	struct mcp_head head;
 	struct mcp_way *way;
@@ -726,6 +756,7 @@ unsigned int mcp_translate_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 	if (!route)
 		return NF_DROP;
 	len = head.th.doff * 4;
+	octets = skb->len - thoff - len;
 	if (skb_ensure_writable(skb, thoff + (head.th.syn ? len : sizeof(head.th)))) {
 		dst_release(route);
 		return NF_DROP;
@@ -738,10 +769,10 @@ unsigned int mcp_translate_tcp(struct mcp_net *mnet, struct sk_buff *skb,
 					dst_metric_advmss(route), skb,
 					&th->check);
 	}
-	mcp_subflow_heard(sf, way, &head, size, skb->len - thoff - len);
+	mcp_subflow_heard(sf, way, &head, size, head.th.syn ? 0 : octets);
 	mcp_set_ends(skb, thoff, family, src, dst);
 	if (head.th.syn && head.th.ack && sf->initial &&
-	    !mcp_withdraw_echo(sf->session, skb, thoff)) {
+	    !mcp_withdraw_echo(sf->session, skb, thoff, octets)) {
 		dst_release(route);
 		return NF_DROP;
 	}

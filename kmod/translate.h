@@ -101,6 +101,8 @@ enum mcp_action mcp_subflow_expire(struct mcp_subflow *sf);
 void mcp_subflow_probe(struct mcp_subflow *sf);
 void mcp_subflow_reset(struct mcp_subflow *sf);
 
+struct mcp_session *mcp_translate_session(struct mcp_net *mnet,
+					  const struct sk_buff *skb);
 bool mcp_translate_yield(struct mcp_net *mnet, const struct mcp_pair *pair);
 bool mcp_translate_knows(struct mcp_net *mnet, const struct mcp_pair *pair);
 void mcp_translate_clamp_mss(u8 *options, unsigned int len, u16 mss,

@@ -14,6 +14,7 @@
 #include "reply.h"
 #include "session.h"
 #include "socket.h"
+#include "steer.h"
 #include "trace.h"
 
 #define MCP_BACKLOG		8192
@@ -356,7 +357,8 @@ static void mcp_upstream_bring(struct mcp_session *s, struct sk_buff *skb,
  * @okfn: where it goes behind the chain in which it was held
  *
  * It takes the way from the INPUT chain's beginning on, if it was held there once
- * more, because connection tracking confirms it at the end of that way.
+ * more, because connection tracking confirms it at the end of that way. So does
+ * what is steered, which goes nowhere else.
  *
  * Context: process.
  */
@@ -369,11 +371,11 @@ void mcp_upstream_resume(struct mcp_session *s, struct sk_buff *skb, int ifindex
 	local_bh_disable();
 	rcu_read_lock();
 	dev = dev_get_by_index_rcu(s->mnet->net, ifindex);
-	if (dev && s->ingress != MCP_INGRESS_EXPLICIT) {
-		skb->dev = dev;
+	skb->dev = dev;
+	if (dev && s->ingress != MCP_INGRESS_EXPLICIT && !mcp_steered(s)) {
 		mcp_upstream_bring(s, skb, okfn);
-	} else if (dev) {
-		skb->dev = dev;
+	} else if (dev && (skb_dst(skb) ||
+			   mcp_deliver(skb, s->key.client.family))) {
 		NF_HOOK(s->key.client.family == AF_INET ? NFPROTO_IPV4 :
 			NFPROTO_IPV6, NF_INET_LOCAL_IN, s->mnet->net, NULL, skb,
 			dev, NULL, okfn);
@@ -421,26 +423,23 @@ void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as)
 	mcp_upstream_resume(s, skb, s->ifindex, s->okfn);
 }
 
-static int mcp_swallow(struct net *net, struct sock *sk, struct sk_buff *skb)
-{
-	consume_skb(skb);
-	return 0;
-}
-
 /**
  * mcp_upstream_swallow() - the client's SYN is answered, but not by the stack
  * @s: the session
+ * @okfn: gets the SYN in the stack's place
  *
  * Connection tracking is to know of it all the same.
  *
  * Context: the worker.
  */
-void mcp_upstream_swallow(struct mcp_session *s)
+void mcp_upstream_swallow(struct mcp_session *s,
+			  int (*okfn)(struct net *net, struct sock *sk,
+				      struct sk_buff *skb))
 {
 	struct sk_buff *skb = mcp_upstream_take_held(s);
 
 	if (skb)
-		mcp_upstream_resume(s, skb, s->ifindex, mcp_swallow);
+		mcp_upstream_resume(s, skb, s->ifindex, okfn);
 }
 
 /* The SYN that is held, which is not answered; NULL if there is none. */

@@ -72,7 +72,9 @@ void mcp_upstream_answer(struct mcp_session *s, enum mcp_stat as);
 void mcp_upstream_resume(struct mcp_session *s, struct sk_buff *skb, int ifindex,
 			 int (*okfn)(struct net *net, struct sock *sk,
 				     struct sk_buff *skb));
-void mcp_upstream_swallow(struct mcp_session *s);
+void mcp_upstream_swallow(struct mcp_session *s,
+			  int (*okfn)(struct net *net, struct sock *sk,
+				      struct sk_buff *skb));
 bool mcp_upstream_assign(struct mcp_net *mnet, struct sk_buff *skb, u16 family);
 bool mcp_upstream_pass(struct mcp_session *s);
 void mcp_upstream_unreachable(struct mcp_session *s);

@@ -13,6 +13,7 @@
 #include "pool.h"
 #include "segment.h"
 #include "session.h"
+#include "steer.h"
 #include "tcpopt.h"
 #include "translate.h"
 #include "unsolicited.h"
@@ -170,10 +171,35 @@ free:
 	return NULL;
 }
 
+/* Connection tracking has seen the client's SYN: that is all it was to go on for. */
+static int mcp_withdraw_seen(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	consume_skb(skb);
+	return 0;
+}
+
+/*
+ * The client's SYN of a connection that is steered has passed INPUT: that was to be
+ * known before anything is answered.
+ */
+static int mcp_withdraw_admitted(struct net *net, struct sock *sk,
+				 struct sk_buff *skb)
+{
+	struct mcp_session *s = mcp_translate_session(mcp_net(net), skb);
+
+	if (s) {
+		mcp_steer_admit(s);
+		mcp_withdraw_answer(s);
+		mcp_session_put(s);
+	}
+	consume_skb(skb);
+	return 0;
+}
+
 /**
  * mcp_withdraw() - step out of a connection that is being made
  * @s: the session; mcp_withdraw_intended() before the dial, and the server has
- *     accepted with MP_CAPABLE
+ *     accepted with MP_CAPABLE; or steered, and the peer has accepted
  *
  * Context: the worker.
  * Return: false if the MCP has to stay: the client is answered already, or there
@@ -196,8 +222,9 @@ bool mcp_withdraw(struct mcp_session *s)
 		return false;
 	w->token = mcp_token_of_key(opt.key);
 	/* Two servers may have made the same token: only one can be joined. */
-	w->hashed = !rhashtable_lookup_insert_fast(&s->mnet->tokens, &w->node,
-						   mcp_token_params);
+	w->hashed = opt.has_key &&
+		!rhashtable_lookup_insert_fast(&s->mnet->tokens, &w->node,
+					       mcp_token_params);
 	mcp_nat_close(s, false);
 	s->dialled = true;
 	s->hold_until = 0;
@@ -206,9 +233,15 @@ bool mcp_withdraw(struct mcp_session *s)
 	s->accept_until = mcp_deadline(READ_ONCE(s->mnet->settings.syn_timeout));
 	mcp_session_event(s, MCP_EV_EXTERNAL_SYN);
 	s->idle_until = 0;		/* each subflow has its own */
-	mcp_count(s->mnet, MCP_STAT_SESSION_WITHDRAWN);
+	mcp_count(s->mnet, mcp_steered(s) ? MCP_STAT_SESSION_STEERED :
+		  MCP_STAT_SESSION_WITHDRAWN);
 	mcp_count(s->mnet, MCP_STAT_SYN_ANSWERED);
-	mcp_upstream_swallow(s);
+	if (mcp_steered(s)) {
+		mcp_session_unhash(s);
+		mcp_upstream_swallow(s, mcp_withdraw_admitted);
+		return true;
+	}
+	mcp_upstream_swallow(s, mcp_withdraw_seen);
 	mcp_session_unhash(s);
 	mcp_withdraw_answer(s);
 	return true;
@@ -281,17 +314,40 @@ void mcp_withdraw_admit(struct mcp_session *s, struct sk_buff *syn)
 }
 
 /**
- * mcp_withdraw_echo() - put the echo into a server's SYN/ACK
+ * mcp_withdraw_syn() - the client's SYN came again: it has what the server is to see
  * @s: the session
- * @skb: the SYN/ACK, translated
+ * @skb: the SYN
  * @thoff: offset of its TCP header
+ * @again: it is the one that opened the connection; else a new one, which the server
+ *	   is to challenge
+ * @shift: octets of payload that it had then
  *
  * Context: BH off.
- * Return: false if there is no memory for it.
+ * Return: false if it is not to go on.
+ */
+bool mcp_withdraw_syn(struct mcp_session *s, struct sk_buff *skb,
+		      unsigned int thoff, bool again, u32 shift)
+{
+	if (mcp_steered(s))
+		return !again || mcp_steer_syn(s, skb, thoff);
+	return !mcp_segment_consume(skb, thoff, again ? shift : 0);
+}
+
+/**
+ * mcp_withdraw_echo() - put the echo into a server's SYN/ACK
+ * @s: the session
+ * @skb: the SYN/ACK, translated; of a peer's, the echo is taken out
+ * @thoff: offset of its TCP header
+ * @payload_len: octets behind that
+ *
+ * Context: BH off.
+ * Return: false if it is not to go on.
  */
 bool mcp_withdraw_echo(struct mcp_session *s, struct sk_buff *skb,
-		       unsigned int thoff)
+		       unsigned int thoff, unsigned int payload_len)
 {
+	if (mcp_steered(s))
+		return mcp_steer_synack(s, skb, thoff, payload_len);
 	if (!s->echo_len)
 		return true;
 	if (mcp_segment_insert(skb, thoff, s->payload, s->echo_len)) {
@@ -323,14 +379,50 @@ void mcp_withdraw_count(struct mcp_session *s, enum mcp_direction dir,
 
 /* ------------------------------------------------------- further subflows */
 
+/*
+ * The session of a token. To one that is steered, only what goes to the server's
+ * address belongs: at others the peer itself can be reached. Under rcu_read_lock();
+ * no reference is taken.
+ */
+static struct mcp_withdrawal *mcp_withdraw_find(struct mcp_net *mnet,
+						__be32 token,
+						const struct mcp_endpoint *to,
+						bool steered)
+{
+	struct mcp_withdrawal *w;
+
+	if (!atomic_read(&mnet->translated))
+		return NULL;
+	w = rhashtable_lookup(&mnet->tokens, &token, mcp_token_params);
+	if (!w || mcp_steered(w->session) != steered ||
+	    (steered && !mcp_endpoint_equal(&w->session->key.mcp, to)))
+		return NULL;
+	return w;
+}
+
+/**
+ * mcp_withdraw_joins() - is that a further subflow of a connection that is steered?
+ * @mnet: the namespace
+ * @token: in its SYN
+ * @to: where that goes
+ *
+ * Context: any, under rcu_read_lock().
+ */
+bool mcp_withdraw_joins(struct mcp_net *mnet, __be32 token,
+			const struct mcp_endpoint *to)
+{
+	return mcp_withdraw_find(mnet, token, to, true);
+}
+
 /**
  * mcp_withdraw_join() - a SYN with MP_JOIN came in: is it for such a session?
  * @mnet: the namespace
- * @skb: the SYN, at LOCAL_IN
+ * @skb: the SYN, at LOCAL_IN; or, not addressed to the host, at PRE_ROUTING
  * @pair: its source and destination
  * @token: in it
  * @isn: its sequence number
  * @ifindex: the interface it came in by
+ * @steered: of a session that is steered, or of one that is not
  *
  * Only who has the server's token comes that far, and then it is the server who
  * asks for more. The worker sees to the rest.
@@ -340,21 +432,20 @@ void mcp_withdraw_count(struct mcp_session *s, enum mcp_direction dir,
  */
 bool mcp_withdraw_join(struct mcp_net *mnet, struct sk_buff *skb,
 		       const struct mcp_pair *pair, __be32 token, u32 isn,
-		       int ifindex)
+		       int ifindex, bool steered)
 {
 	struct mcp_withdrawal *w;
 	struct mcp_join *join;
 	struct mcp_session *s;
 	bool taken = false;
 
-	if (!atomic_read(&mnet->translated))
-		return false;
-	w = rhashtable_lookup(&mnet->tokens, &token, mcp_token_params);
+	w = mcp_withdraw_find(mnet, token, &pair->dst, steered);
 	if (!w || !mcp_session_get(w->session))
 		return false;
 	s = w->session;
 	join = kzalloc(sizeof(*join), GFP_ATOMIC | __GFP_NOWARN);
-	if (join && skb_dst_force(skb)) {
+	if (join && (skb_dst(skb) || mcp_deliver(skb, pair->src.family)) &&
+	    skb_dst_force(skb)) {
 		join->skb = skb;
 		join->pair = *pair;
 		join->isn = isn;
@@ -381,7 +472,10 @@ bool mcp_withdraw_join(struct mcp_net *mnet, struct sk_buff *skb,
 	return true;
 }
 
-/* Where a further subflow leaves from: a port of its own, unless addresses stay. */
+/*
+ * Where a further subflow leaves from: a port of its own, unless addresses stay. What
+ * is steered to one peer may have come from one port to several servers.
+ */
 static bool mcp_join_external(struct mcp_session *s, struct mcp_join *join,
 			      struct mcp_mapping **map,
 			      struct mcp_endpoint *external)
@@ -395,8 +489,11 @@ static bool mcp_join_external(struct mcp_session *s, struct mcp_join *join,
 		return true;
 	}
 	addr.port = 0;
-	*map = mcp_pool_map(s->mnet, s->client, &join->pair.src, &addr, false,
-			    &reason);
+	if (mcp_steered(s) &&
+	    !mcp_steer_source(s, &join->pair.src, join->ifindex, &addr))
+		return false;
+	*map = mcp_pool_map(s->mnet, s->client, &join->pair.src, &addr,
+			    mcp_steered(s), &reason);
 	if (!*map) {
 		mcp_count(s->mnet, reason);
 		return false;

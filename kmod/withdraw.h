@@ -13,6 +13,7 @@
 
 #include "relay.h"
 
+struct mcp_endpoint;
 struct mcp_net;
 struct mcp_pair;
 struct mcp_session;
@@ -67,11 +68,15 @@ void mcp_withdraw_free(struct mcp_session *s);
 bool mcp_withdraw_show(struct mcp_session *s, u8 *kind, u8 *subflows, u64 *up,
 		       u64 *down);
 
+bool mcp_withdraw_joins(struct mcp_net *mnet, __be32 token,
+			const struct mcp_endpoint *to);
 bool mcp_withdraw_join(struct mcp_net *mnet, struct sk_buff *skb,
 		       const struct mcp_pair *pair, __be32 token, u32 isn,
-		       int ifindex);
+		       int ifindex, bool steered);
+bool mcp_withdraw_syn(struct mcp_session *s, struct sk_buff *skb,
+		      unsigned int thoff, bool again, u32 shift);
 bool mcp_withdraw_echo(struct mcp_session *s, struct sk_buff *skb,
-		       unsigned int thoff);
+		       unsigned int thoff, unsigned int payload_len);
 void mcp_withdraw_count(struct mcp_session *s, enum mcp_direction dir,
 			unsigned int octets);
 
