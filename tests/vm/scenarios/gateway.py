@@ -7,7 +7,7 @@ network MCPs, and a server, each in a network namespace.
 	                    u2 ----- pu0    gw-p  ps0 ----- s1
 
     hosts         10.1.0.2, fd01::2 (h0)            10.1.0.1, fd01::1 (lan0)
-                  10.1.0.3 to 10.1.0.250            and as many more on h0
+                  10.1.0.3 to 10.1.0.250, fd01::3   and more on h0
     uplink n      10.2.N.2, fd02:N::2 (gateway)     10.2.N.1, fd02:N::1       N = n + 1
     server        10.9.0.2, fd09::2 (s0)            10.9.0.1, fd09::1 (network MCP)
                   10.9.1.2, fd09:1::2 (s1)          10.9.1.1, fd09:1::1 (the second one)
@@ -82,7 +82,8 @@ class Gateway:
                                 f"addr add {address(network, host, 6)}/64 dev {iface} nodad",
                                 f"link set {iface} up"]
         lines["h"] += [f"addr add 10.1.0.{host}/24 dev h0" for host in range(3, 251)]
-        for name in "gnp":
+        lines["h"] += ["addr add fd01::3/64 dev h0 nodad preferred_lft 0"]
+        for name in "hgnp":
             lines[name].append("mptcp limits set subflow 4 add_addr_accepted 4")
         for name in "npghs":
             self.ns[name].ip(*lines[name])
@@ -151,6 +152,7 @@ class Gateway:
                 for command in (genl.DOWN, genl.ACL_FLUSH, genl.POOL_FLUSH, genl.INTERCEPT_FLUSH,
                                 genl.FORWARD_FLUSH, genl.PEER_FLUSH):
                     asking.request(command)
+        for name in "hgnp":
             self.ns[name].run("ip", "mptcp", "endpoint", "flush")
         for name, ifaces in self.touched.items():
             if "nft" in ifaces:
@@ -158,12 +160,16 @@ class Gateway:
             for iface in ifaces - {"nft"}:
                 self.ns[name].run("tc", "qdisc", "del", "dev", iface, "root", check=False)
         self.touched = {}
+        for family, words in self.rules:
+            self.ns["g"].run("ip", f"-{family}", "rule", "del", *words.split())
+        self.rules.clear()
         for name in self.stripped:
             self.ns[name].write("net/mcp_client", "strip 0")
         self.stripped.clear()
 
     touched = {}
     stripped = set()
+    rules = []
 
     # --------------------------------------------------------------- tools
 
@@ -246,6 +252,11 @@ class Gateway:
         """The gateway takes what its hosts open, or what the rules say."""
         for rule in rules or ("dev lan0",):
             self.ctl("g", "intercept add", rule, f"via {via}")
+
+    def rule(self, words, family=4):
+        """A rule of the gateway's routing, until the end of the test."""
+        self.ns["g"].run("ip", f"-{family}", "rule", "add", *words.split())
+        self.rules.append((family, words))
 
     def two_paths(self, family=4):
         """The gateway's MPTCP connections to the first network MCP use both uplinks."""
