@@ -352,21 +352,21 @@ enum mcp_decode mcp_request_decode(const __u8 *data, size_t len,
 
 /* What the TLV at @off says. */
 static void answer_tlv(const __u8 *data, size_t off, size_t size,
-		       struct mcp_answer *ans)
+		       struct mcp_answer *answer)
 {
 	const __u8 *tlv = data + off;
 
 	switch (tlv[0]) {
 	case MCP_TLV_EXTENDED_TCP_HEADER:
-		ans->connected = true;
+		answer->connected = true;
 		break;
 	case MCP_TLV_ERROR:
-		ans->failed = true;
-		ans->code = tlv[2];
-		ans->value = tlv[3];
-		if (ans->code == MCP_ERR_MISSING_COOKIE) {
-			ans->cookie_off = (__u16)(off + 4);
-			ans->cookie_len = (__u16)(size - 4);
+		answer->failed = true;
+		answer->code = tlv[2];
+		answer->value = tlv[3];
+		if (answer->code == MCP_ERR_MISSING_COOKIE) {
+			answer->cookie_off = (__u16)(off + 4);
+			answer->cookie_len = (__u16)(size - 4);
 		}
 		break;
 	default:
@@ -379,27 +379,27 @@ static void answer_tlv(const __u8 *data, size_t off, size_t size,
  * mcp_answer_decode - read the Convert message that an MCP's stream starts with
  * @data:	the first octets of the stream
  * @len:	how many of them are there; may be 0
- * @ans:	the outcome; all of it is written
+ * @answer:	the outcome; all of it is written
  *
  * RFC 8803 section 6.1: one message, before anything of the server's. Which of
  * the TLVs in it comes first does not matter; one of them must be an Extended TCP
  * Header or an Error.
  *
  * Whoever reads a stream starts with 4 octets, and when told MORE reads up to
- * @ans->need and calls again with everything from the start: two calls.
+ * @answer->need and calls again with everything from the start: two calls.
  *
  * Context: any; does not allocate; time bounded by MCP_CONVERT_MAX octets.
  * Return: MCP_DECODE_OK, MCP_DECODE_MORE, or MCP_DECODE_NONE: it is no such
  * message.
  */
 enum mcp_decode mcp_answer_decode(const __u8 *data, size_t len,
-				  struct mcp_answer *ans)
+				  struct mcp_answer *answer)
 {
 	size_t total, off, size;
 
-	memset(ans, 0, sizeof(*ans));
+	memset(answer, 0, sizeof(*answer));
 	if (len < FIXED_HEADER) {
-		ans->need = FIXED_HEADER;
+		answer->need = FIXED_HEADER;
 		return MCP_DECODE_MORE;
 	}
 	total = data[1] * 4;
@@ -407,17 +407,17 @@ enum mcp_decode mcp_answer_decode(const __u8 *data, size_t len,
 	    get_unaligned_be16(data + 2) != MCP_CONVERT_MAGIC)
 		return MCP_DECODE_NONE;
 	if (len < total) {
-		ans->need = (__u16)total;
+		answer->need = (__u16)total;
 		return MCP_DECODE_MORE;
 	}
 	for (off = FIXED_HEADER; off < total; off += size) {
 		size = data[off + 1] * 4;
 		if (!size || size > total - off)
 			return MCP_DECODE_NONE;
-		answer_tlv(data, off, size, ans);
+		answer_tlv(data, off, size, answer);
 	}
-	ans->len = (__u16)total;
-	return ans->connected || ans->failed ? MCP_DECODE_OK : MCP_DECODE_NONE;
+	answer->len = (__u16)total;
+	return answer->connected || answer->failed ? MCP_DECODE_OK : MCP_DECODE_NONE;
 }
 
 static size_t element_size(const struct mcp_endpoint *ep)

@@ -152,7 +152,7 @@ struct mcp_answer {
 };
 
 enum mcp_decode mcp_answer_decode(const __u8 *data, size_t len,
-				  struct mcp_answer *ans);
+				  struct mcp_answer *answer);
 
 /**
  * struct mcp_message - a Convert message under construction

@@ -377,8 +377,8 @@ static bool mcp_host_bits_zero(const struct mcp_endpoint *addr, u8 prefixlen)
  * Return: 0 or -EINVAL, and the request has a message.
  */
 int mcp_get_prefix(struct genl_info *info, struct nlattr *family,
-			  struct nlattr *octets, struct nlattr *len,
-			  struct mcp_endpoint *addr, u8 *prefixlen)
+		   struct nlattr *octets, struct nlattr *len,
+		   struct mcp_endpoint *addr, u8 *prefixlen)
 {
 	if (!family || !octets || !len) {
 		NL_SET_ERR_MSG(info->extack,
@@ -525,7 +525,7 @@ static int mcp_cmd_acl_flush(struct sk_buff *skb, struct genl_info *info)
  * Return: for genlmsg_end() or genlmsg_cancel(); NULL: there is no more room.
  */
 void *mcp_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
-			  u8 cmd)
+		   u8 cmd)
 {
 	void *hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 				cb->nlh->nlmsg_seq, &mcp_genl_family,

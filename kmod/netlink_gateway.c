@@ -90,26 +90,32 @@ static int mcp_get_address(struct genl_info *info, struct nlattr *family,
 	return 0;
 }
 
+/* Puts an entry of a list, the @index-th from 1, into a message; or -EMSGSIZE. */
+typedef int (*mcp_put_entry)(struct sk_buff *skb, struct list_head *entry,
+			     u32 index);
+
 /* Walks a list of entries for a dump: begins at the one it had no room for. */
-#define MCP_DUMP_LIST(skb, cb, mnet, head, entry, cmd, put)		\
-do {									\
-	long _n = 0;							\
-	void *_hdr;							\
-									\
-	list_for_each_entry(entry, head, list) {			\
-		if (_n++ < (cb)->args[0])				\
-			continue;					\
-		_hdr = mcp_dump_put(skb, cb, cmd);			\
-		if (!_hdr)						\
-			break;						\
-		if (put) {						\
-			genlmsg_cancel(skb, _hdr);			\
-			break;						\
-		}							\
-		genlmsg_end(skb, _hdr);					\
-		(cb)->args[0] = _n;					\
-	}								\
-} while (0)
+static void mcp_dump_list(struct sk_buff *skb, struct netlink_callback *cb,
+			  struct list_head *head, u8 cmd, mcp_put_entry put)
+{
+	struct list_head *entry;
+	long n = 0;
+	void *hdr;
+
+	list_for_each(entry, head) {
+		if (n++ < cb->args[0])
+			continue;
+		hdr = mcp_dump_put(skb, cb, cmd);
+		if (!hdr)
+			return;
+		if (put(skb, entry, n)) {
+			genlmsg_cancel(skb, hdr);
+			return;
+		}
+		genlmsg_end(skb, hdr);
+		cb->args[0] = n;
+	}
+}
 
 /* ----------------------------------------------------------------- peers */
 
@@ -226,8 +232,9 @@ static int mcp_put_peer_counts(struct sk_buff *skb, const struct mcp_peer *peer)
 	return err;
 }
 
-static int mcp_put_peer(struct sk_buff *skb, struct mcp_peer *peer)
+static int mcp_put_peer(struct sk_buff *skb, struct list_head *entry, u32 index)
 {
+	struct mcp_peer *peer = list_entry(entry, struct mcp_peer, list);
 	const struct mcp_peer_spec *spec = &peer->spec;
 	u8 cookie[MCP_PEER_COOKIE_MAX], cookie_len, state;
 	struct nlattr *nest = nla_nest_start(skb, MCP_A_PEER);
@@ -258,12 +265,11 @@ static int mcp_put_peer(struct sk_buff *skb, struct mcp_peer *peer)
 int mcp_dump_peer(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct mcp_net *mnet = mcp_net(sock_net(skb->sk));
-	struct mcp_peer *peer;
 
 	mutex_lock(&mnet->lock);
 	cb->seq = mnet->peers.generation;
-	MCP_DUMP_LIST(skb, cb, mnet, &mnet->peers.list, peer, MCP_CMD_PEER_GET,
-		      mcp_put_peer(skb, peer));
+	mcp_dump_list(skb, cb, &mnet->peers.list, MCP_CMD_PEER_GET,
+		      mcp_put_peer);
 	mutex_unlock(&mnet->lock);
 	return skb->len;
 }
@@ -287,6 +293,7 @@ static int mcp_get_rule_prefix(struct genl_info *info, struct nlattr *nest,
 static int mcp_get_rule(struct genl_info *info, struct mcp_rule *rule)
 {
 	struct nlattr *tb[MCP_INTERCEPT_A_MAX + 1];
+	bool by_peer;
 	int err;
 
 	if (GENL_REQ_ATTR_CHECK(info, MCP_A_INTERCEPT))
@@ -322,8 +329,8 @@ static int mcp_get_rule(struct genl_info *info, struct mcp_rule *rule)
 			       "source and destination are of one family");
 		return -EINVAL;
 	}
-	if (!tb[MCP_INTERCEPT_A_ACTION] ||
-	    (rule->action == MCP_INTERCEPT_PEER) != !!rule->peer[0]) {
+	by_peer = rule->action == MCP_INTERCEPT_PEER;
+	if (!tb[MCP_INTERCEPT_A_ACTION] || by_peer != !!rule->peer[0]) {
 		NL_SET_ERR_MSG(info->extack,
 			       "a rule says pass, direct, or by which peer");
 		return -EINVAL;
@@ -390,9 +397,9 @@ int mcp_cmd_intercept_flush(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
-static int mcp_put_rule(struct sk_buff *skb, const struct mcp_rule *rule,
-			u32 index)
+static int mcp_put_rule(struct sk_buff *skb, struct list_head *entry, u32 index)
 {
+	struct mcp_rule *rule = list_entry(entry, struct mcp_rule, list);
 	struct nlattr *nest = nla_nest_start(skb, MCP_A_INTERCEPT);
 	int err;
 
@@ -424,13 +431,11 @@ static int mcp_put_rule(struct sk_buff *skb, const struct mcp_rule *rule,
 int mcp_dump_intercept(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct mcp_net *mnet = mcp_net(sock_net(skb->sk));
-	struct mcp_rule *rule;
 
 	mutex_lock(&mnet->lock);
 	cb->seq = mnet->intercept.generation;
-	MCP_DUMP_LIST(skb, cb, mnet, &mnet->intercept.rules, rule,
-		      MCP_CMD_INTERCEPT_GET,
-		      mcp_put_rule(skb, rule, cb->args[0] + 1));
+	mcp_dump_list(skb, cb, &mnet->intercept.rules, MCP_CMD_INTERCEPT_GET,
+		      mcp_put_rule);
 	mutex_unlock(&mnet->lock);
 	return skb->len;
 }
@@ -545,8 +550,10 @@ int mcp_cmd_forward_flush(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
-static int mcp_put_forward(struct sk_buff *skb, const struct mcp_forward *forward)
+static int mcp_put_forward(struct sk_buff *skb, struct list_head *entry,
+			   u32 index)
 {
+	struct mcp_forward *forward = list_entry(entry, struct mcp_forward, list);
 	struct nlattr *nest = nla_nest_start(skb, MCP_A_FORWARD);
 	u32 left = mcp_forward_left(forward);
 	int err;
@@ -568,12 +575,11 @@ static int mcp_put_forward(struct sk_buff *skb, const struct mcp_forward *forwar
 int mcp_dump_forward(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct mcp_net *mnet = mcp_net(sock_net(skb->sk));
-	struct mcp_forward *forward;
 
 	mutex_lock(&mnet->lock);
 	cb->seq = mnet->forwards.generation;
-	MCP_DUMP_LIST(skb, cb, mnet, &mnet->forwards.list, forward,
-		      MCP_CMD_FORWARD_GET, mcp_put_forward(skb, forward));
+	mcp_dump_list(skb, cb, &mnet->forwards.list, MCP_CMD_FORWARD_GET,
+		      mcp_put_forward);
 	mutex_unlock(&mnet->lock);
 	return skb->len;
 }

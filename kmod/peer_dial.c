@@ -290,22 +290,22 @@ static enum mcp_outcome mcp_peer_dial_refused(struct mcp_session *s,
 
 /* What an Error TLV means for the one whose connection it is (protocol.md 4). */
 static enum mcp_outcome mcp_peer_dial_error(struct mcp_session *s,
-					    const struct mcp_answer *ans)
+					    const struct mcp_answer *answer)
 {
 	struct mcp_peer_dial *pd = s->peer_dial;
 
-	switch (ans->code) {
+	switch (answer->code) {
 	case MCP_ERR_RESET:
 		return mcp_peer_dial_refused(s, MCP_OUTCOME_REFUSED);
 	case MCP_ERR_UNREACHABLE:
-		s->down.icmp_code = ans->value;
+		s->down.icmp_code = answer->value;
 		return mcp_peer_dial_refused(s, MCP_OUTCOME_UNREACHABLE);
 	case MCP_ERR_NETWORK_FAILURE:
 		return mcp_peer_dial_refused(s, MCP_OUTCOME_TIMED_OUT);
 	case MCP_ERR_MISSING_COOKIE:
 		if (!mcp_peer_learn_cookie(pd->peer,
-					   pd->answer + ans->cookie_off,
-					   ans->cookie_len))
+					   pd->answer + answer->cookie_off,
+					   answer->cookie_len))
 			break;
 		mcp_count(s->mnet, MCP_STAT_PEER_COOKIE_LEARNT);
 		return mcp_peer_dial_anew(s, pd->way);
@@ -318,7 +318,7 @@ static enum mcp_outcome mcp_peer_dial_answer(struct mcp_session *s)
 {
 	struct mcp_peer_dial *pd = s->peer_dial;
 	enum mcp_decode decoded;
-	struct mcp_answer ans;
+	struct mcp_answer answer;
 	int n;
 
 	if (!pd->answer)
@@ -326,11 +326,11 @@ static enum mcp_outcome mcp_peer_dial_answer(struct mcp_session *s)
 	if (!pd->answer)
 		return mcp_peer_dial_failed(s);
 	for (;;) {
-		decoded = mcp_answer_decode(pd->answer, pd->answer_len, &ans);
+		decoded = mcp_answer_decode(pd->answer, pd->answer_len, &answer);
 		if (decoded != MCP_DECODE_MORE)
 			break;
 		n = mcp_socket_receive(s->down.sock, pd->answer + pd->answer_len,
-				       ans.need - pd->answer_len);
+				       answer.need - pd->answer_len);
 		if (n == -EAGAIN)
 			return MCP_OUTCOME_PENDING;
 		if (n <= 0)
@@ -339,7 +339,7 @@ static enum mcp_outcome mcp_peer_dial_answer(struct mcp_session *s)
 	}
 	if (decoded != MCP_DECODE_OK)
 		return mcp_peer_dial_failed(s);
-	return ans.failed ? mcp_peer_dial_error(s, &ans) : mcp_peer_dial_done(s);
+	return answer.failed ? mcp_peer_dial_error(s, &answer) : mcp_peer_dial_done(s);
 }
 
 /* Behind the handshake, as the first octets of the stream. */

@@ -83,7 +83,8 @@ static bool mcp_forward_source6(struct net *net, const struct mcp_endpoint *from
 		return false;
 	memcpy(&fl6.saddr, from->addr.ip6, sizeof(fl6.saddr));
 	memcpy(&fl6.daddr, to->addr.ip6, sizeof(fl6.daddr));
-	dst = ip6_route_input_lookup(net, in, &fl6, NULL, 0);
+	dst = ip6_route_input_lookup(net, in, &fl6, NULL,
+				     RT6_LOOKUP_F_HAS_SADDR);
 	if (!dst->error &&
 	    !ipv6_dev_get_saddr(net, dst->dev, &fl6.daddr, 0, &own)) {
 		memcpy(addr->addr.ip6, &own, sizeof(own));

@@ -50,9 +50,8 @@ void of_module(const Facts& facts, std::vector<Finding>& found)
 // Do MPTCP connections to others end here?
 bool implicit(const Facts& facts)
 {
-    return std::any_of(
-               facts.rules.begin(), facts.rules.end(),
-               [](const Rule& rule) { return rule.action == MCP_INTERCEPT_DIRECT; }) &&
+    return std::any_of(facts.rules.begin(), facts.rules.end(),
+                       [](const Rule& rule) { return rule.action == MCP_INTERCEPT_DIRECT; }) &&
            std::none_of(facts.mcp.settings.begin(), facts.mcp.settings.end(),
                         [](const SettingValue& value) {
                             return value.setting->attribute == MCP_S_IMPLICIT &&

@@ -89,9 +89,7 @@ TEST_CASE("each thing amiss is found, and it alone")
           }).empty());
     CHECK(with([](Facts& f) { f.subflow_limit = 0; }) == Ids{"no-subflows"});
     CHECK(with([](Facts& f) { f.subflow_endpoints = 0; }) == Ids{"no-endpoints"});
-    const auto direct = [](Facts& f) {
-        f.rules[0] = {.index = 1, .action = MCP_INTERCEPT_DIRECT};
-    };
+    const auto direct = [](Facts& f) { f.rules[0] = {.index = 1, .action = MCP_INTERCEPT_DIRECT}; };
     CHECK(with(direct) == Ids{"no-signal-endpoint"});
     CHECK(with([&](Facts& f) {
               direct(f);

@@ -152,7 +152,8 @@ Status flush(Words& words, Output&)
 
 constexpr Command commands[] = {
     {"show", "", "list the peers, and how they do", show},
-    {"add", "NAME ADDRESS [port N] [codec mp-convert|convert|implicit] [prio N] [cookie HEX] [origin]",
+    {"add",
+     "NAME ADDRESS [port N] [codec mp-convert|convert|implicit] [prio N] [cookie HEX] [origin]",
      "let this MCP dial for ours", add},
     {"del", "NAME [ADDRESS [port N]]", "no longer dial it; its connections go on", del},
     {"flush", "", "forget all peers", flush},

@@ -6,17 +6,17 @@
 extern "C" int LLVMFuzzerTestOneInput(const __u8* data, size_t size)
 {
     Block block(data, size);
-    mcp_answer ans;
+    mcp_answer answer;
 
-    memset(&ans, 0xa5, sizeof(ans));
-    switch (mcp_answer_decode(block.data(), block.size(), &ans)) {
+    memset(&answer, 0xa5, sizeof(answer));
+    switch (mcp_answer_decode(block.data(), block.size(), &answer)) {
     case MCP_DECODE_OK:
-        HOLDS(ans.len > 4 && ans.len <= size && ans.len <= MCP_CONVERT_MAX);
-        HOLDS(ans.connected || ans.failed);
-        HOLDS(ans.cookie_off + ans.cookie_len <= ans.len);
+        HOLDS(answer.len > 4 && answer.len <= size && answer.len <= MCP_CONVERT_MAX);
+        HOLDS(answer.connected || answer.failed);
+        HOLDS(answer.cookie_off + answer.cookie_len <= answer.len);
         break;
     case MCP_DECODE_MORE:
-        HOLDS(ans.need > size && ans.need <= MCP_CONVERT_MAX);
+        HOLDS(answer.need > size && answer.need <= MCP_CONVERT_MAX);
         break;
     default:
         break;

@@ -288,27 +288,27 @@ TEST_CASE("message: the largest ones", "[message]")
 
 namespace {
 
-mcp_decode answer(const Octets& data, mcp_answer& ans)
+mcp_decode read_answer(const Octets& data, mcp_answer& answer)
 {
     auto block = std::make_unique<__u8[]>(data.size());
     std::copy(data.begin(), data.end(), block.get());
-    memset(&ans, 0xa5, sizeof(ans));
-    return mcp_answer_decode(block.get(), data.size(), &ans);
+    memset(&answer, 0xa5, sizeof(answer));
+    return mcp_answer_decode(block.get(), data.size(), &answer);
 }
 
 } // namespace
 
 TEST_CASE("answer: what a message of ours says is what is read", "[answer]")
 {
-    mcp_answer ans;
+    mcp_answer answer;
     Message connected;
     mcp_message_supported_extensions(&connected.msg);
     mcp_message_extended_tcp_header(&connected.msg, OCTETS("\2\4\5\264"), 4);
     const Octets data = connected.end();
-    CHECK(answer(data, ans) == MCP_DECODE_OK);
-    CHECK(ans.connected);
-    CHECK_FALSE(ans.failed);
-    CHECK(ans.len == data.size());
+    CHECK(read_answer(data, answer) == MCP_DECODE_OK);
+    CHECK(answer.connected);
+    CHECK_FALSE(answer.failed);
+    CHECK(answer.len == data.size());
 
     for (const auto& [code, value] : {std::pair(MCP_ERR_RESET, 0),
                                       {MCP_ERR_UNREACHABLE, 13},
@@ -318,20 +318,20 @@ TEST_CASE("answer: what a message of ours says is what is read", "[answer]")
         const __u8 octet = static_cast<__u8>(value);
         Message error;
         mcp_message_error(&error.msg, code, &octet, value ? 1 : 0);
-        CHECK(answer(error.end(), ans) == MCP_DECODE_OK);
-        CHECK(ans.failed);
-        CHECK_FALSE(ans.connected);
-        CHECK(ans.code == code);
-        CHECK(ans.value == value);
-        CHECK(ans.cookie_len == 0);
+        CHECK(read_answer(error.end(), answer) == MCP_DECODE_OK);
+        CHECK(answer.failed);
+        CHECK_FALSE(answer.connected);
+        CHECK(answer.code == code);
+        CHECK(answer.value == value);
+        CHECK(answer.cookie_len == 0);
     }
     Message cookie;
     mcp_message_error(&cookie.msg, MCP_ERR_MISSING_COOKIE, OCTETS("cookies!"), 8);
     const Octets sent = cookie.end();
-    CHECK(answer(sent, ans) == MCP_DECODE_OK);
-    CHECK(ans.code == MCP_ERR_MISSING_COOKIE);
-    REQUIRE(ans.cookie_len == 8);
-    CHECK(Octets(sent.begin() + ans.cookie_off, sent.begin() + ans.cookie_off + 8) ==
+    CHECK(read_answer(sent, answer) == MCP_DECODE_OK);
+    CHECK(answer.code == MCP_ERR_MISSING_COOKIE);
+    REQUIRE(answer.cookie_len == 8);
+    CHECK(Octets(sent.begin() + answer.cookie_off, sent.begin() + answer.cookie_off + 8) ==
           TEXT("cookies!"));
 }
 
@@ -340,23 +340,23 @@ TEST_CASE("answer: how much is to be read", "[answer]")
     Message connected;
     mcp_message_extended_tcp_header(&connected.msg, OCTETS("\2\4\5\264"), 4);
     const Octets data = connected.end();
-    mcp_answer ans;
+    mcp_answer answer;
 
     for (size_t size = 0; size < data.size(); size++) {
         INFO(size);
-        CHECK(answer(Octets(data.begin(), data.begin() + static_cast<long>(size)), ans) ==
+        CHECK(read_answer(Octets(data.begin(), data.begin() + static_cast<long>(size)), answer) ==
               MCP_DECODE_MORE);
-        CHECK(ans.need == (size < 4 ? 4 : data.size()));
+        CHECK(answer.need == (size < 4 ? 4 : data.size()));
     }
     Octets longer = data;
     longer.push_back('x');
-    CHECK(answer(longer, ans) == MCP_DECODE_OK);
-    CHECK(ans.len == data.size());
+    CHECK(read_answer(longer, answer) == MCP_DECODE_OK);
+    CHECK(answer.len == data.size());
 }
 
 TEST_CASE("answer: what is none", "[answer]")
 {
-    mcp_answer ans;
+    mcp_answer answer;
     const Octets none[] = {
         TEXT("HTTP"),                   // something else
         TEXT("\1\0\x22\x63"),           // total length 0
@@ -368,5 +368,5 @@ TEST_CASE("answer: what is none", "[answer]")
         TEXT("\1\2\x22\x63\x15\1\0\0"), // neither accepted nor failed
     };
     for (const Octets& data : none)
-        CHECK(answer(data, ans) == MCP_DECODE_NONE);
+        CHECK(read_answer(data, answer) == MCP_DECODE_NONE);
 }
