@@ -228,27 +228,30 @@ static void mcp_connect_set_first(const struct mcp_session *s, struct sock *sk,
  * @thoff: offset of its TCP header
  * @tuple: its source and destination
  * @seq: its sequence number
+ * @mptcp: it has MP_CAPABLE
  *
  * The first of a dial, or one that MPTCP sends for a subflow more: see
  * mcp_socket_unpin(). One to a peer gets its request each time.
  *
  * Context: any but hard interrupt.
+ * Return: false if it is not to go out.
  */
-void mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
-		     unsigned int thoff, const struct mcp_tuple *tuple, u32 seq)
+bool mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
+		     unsigned int thoff, const struct mcp_tuple *tuple, u32 seq,
+		     bool mptcp)
 {
 	struct sock *sk = skb->sk;
 	struct mcp_session *s;
-	bool first;
+	bool first, go = true;
 
 	if (!sk || !sk_fullsock(sk) || !sk->sk_kern_sock)
-		return;
+		return true;
 	first = mcp_socket_unpin(sk);
 	if (!first && !atomic_read(&mnet->peers.dials))
-		return;
+		return true;
 	s = mcp_nat_find(mnet, tuple);
 	if (!s)
-		return;
+		return true;
 	if (first) {
 		spin_lock_bh(&s->lock);
 		s->down.isn = seq;
@@ -256,6 +259,7 @@ void mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
 		mcp_connect_set_first(s, sk, skb);
 	}
 	if (s->peer_dial)
-		mcp_peer_dial_syn(s, skb, thoff);
+		go = mcp_peer_dial_syn(s, skb, thoff, mptcp, first);
 	mcp_session_put(s);
+	return go;
 }

@@ -17,7 +17,8 @@ int mcp_connect_from(struct mcp_session *s, const struct mcp_endpoint *source,
 		     const struct mcp_endpoint *to);
 enum mcp_outcome mcp_connect_failure(int err);
 enum mcp_outcome mcp_connect_outcome(struct mcp_session *s);
-void mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
-		     unsigned int thoff, const struct mcp_tuple *tuple, u32 seq);
+bool mcp_connect_syn(struct mcp_net *mnet, struct sk_buff *skb,
+		     unsigned int thoff, const struct mcp_tuple *tuple, u32 seq,
+		     bool mptcp);
 
 #endif /* MCP_CONNECT_H */

@@ -967,10 +967,10 @@ static unsigned int mcp_tcp_out(struct mcp_net *mnet, struct sk_buff *skb,
 			  opening ? &pkt.opt : NULL);
 	if (!pkt.th.syn)
 		return NF_ACCEPT;
-	if (!pkt.th.ack) {
-		mcp_connect_syn(mnet, skb, thoff, &tuple, ntohl(pkt.th.seq));
-		return NF_ACCEPT;
-	}
+	if (!pkt.th.ack)
+		return mcp_connect_syn(mnet, skb, thoff, &tuple,
+				       ntohl(pkt.th.seq), pkt.opt.mp_capable) ?
+			NF_ACCEPT : NF_DROP;
 	if (pkt.th.source != READ_ONCE(mnet->settings.port) &&
 	    !READ_ONCE(mnet->implicit.count))
 		return NF_ACCEPT;

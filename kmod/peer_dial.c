@@ -184,7 +184,11 @@ static void mcp_peer_dial_drop(struct mcp_session *s)
 /* Is this host, and not the peer, why it could not be dialled? */
 static bool mcp_peer_dial_is_ours(const struct mcp_session *s, int err)
 {
-	return s->peer_dial->steered && err == -EADDRNOTAVAIL;
+	/* net.mptcp.enabled is 0. */
+	if (err == -ENOPROTOOPT)
+		mcp_count(s->mnet, MCP_STAT_PEER_NOT_MPTCP);
+	return err == -ENOPROTOOPT ||
+		(s->peer_dial->steered && err == -EADDRNOTAVAIL);
 }
 
 /* Begins to dial the peer that is chosen. 0 or a negative error. */
@@ -435,6 +439,13 @@ enum mcp_outcome mcp_peer_dial_outcome(struct mcp_session *s)
 	spin_lock_bh(&s->lock);
 	heard = pd->heard;
 	spin_unlock_bh(&s->lock);
+	if (heard == MCP_PEER_HEARD_NOT_MPTCP) {
+		mcp_count(s->mnet, MCP_STAT_PEER_NOT_MPTCP);
+		mcp_peer_dial_drop(s);
+		mcp_peer_dial_set(s, NULL);
+		s->syn_until = 0;
+		return MCP_OUTCOME_PASS;
+	}
 	if (heard == MCP_PEER_HEARD_NO_ECHO) {
 		mcp_peer_is_plain(s->mnet, pd->peer, &s->down.tuple.external);
 		return mcp_peer_dial_next(s);
@@ -533,22 +544,42 @@ static void mcp_peer_dial_mark(struct mcp_session *s, struct sk_buff *skb,
  * @s: the session
  * @skb: the SYN, at LOCAL_OUT
  * @thoff: offset of its TCP header
+ * @mptcp: it has MP_CAPABLE
+ * @first: it is the first one
  *
  * With the request its sequence number goes back, so that the SYN and what is behind
  * it have the numbers that the socket knows. One that cannot be lengthened goes as
  * it is, and the answer to it says so.
  *
+ * A peer would refuse one without MP_CAPABLE, and what is refused seems to be the
+ * server's doing. The kernel sends such where MPTCP is switched off, be it by its
+ * blackhole detection, and as last SYN to who is silent; where that is then answered
+ * it switches MPTCP off for the whole host.
+ *
  * Context: any but hard interrupt.
+ * Return: false if it is not to go out.
  */
-void mcp_peer_dial_syn(struct mcp_session *s, struct sk_buff *skb,
-		       unsigned int thoff)
+bool mcp_peer_dial_syn(struct mcp_session *s, struct sk_buff *skb,
+		       unsigned int thoff, bool mptcp, bool first)
 {
-	const struct mcp_peer_dial *pd = s->peer_dial;
+	struct mcp_peer_dial *pd = s->peer_dial;
 
-	if (pd->way == MCP_PEER_MARKED)
+	if (pd->way == MCP_PEER_MARKED) {
 		mcp_peer_dial_mark(s, skb, thoff);
-	else if (pd->len && !mcp_segment_insert(skb, thoff, pd->octets, pd->len))
+		return true;
+	}
+	if (!mptcp) {
+		if (first) {
+			spin_lock_bh(&s->lock);
+			pd->heard = MCP_PEER_HEARD_NOT_MPTCP;
+			spin_unlock_bh(&s->lock);
+			mcp_session_kick(s);
+		}
+		return false;
+	}
+	if (pd->len && !mcp_segment_insert(skb, thoff, pd->octets, pd->len))
 		mcp_count(s->mnet, MCP_STAT_PEER_REQUEST);
+	return true;
 }
 
 /* What the SYN/ACK says of the request. Locked. */

@@ -24,12 +24,13 @@ enum mcp_peer_way {
 	MCP_PEER_MARKED,		/* none, and the SYN goes to the server itself */
 };
 
-/* What a SYN/ACK has told. */
+/* What a SYN/ACK has told, or the SYN itself. */
 enum mcp_peer_heard {
 	MCP_PEER_HEARD_NOTHING,
 	MCP_PEER_HEARD_ECHO,		/* the request came back */
 	MCP_PEER_HEARD_NO_ECHO,		/* it was acknowledged, but did not */
 	MCP_PEER_HEARD_SHORT,		/* only the SYN was acknowledged */
+	MCP_PEER_HEARD_NOT_MPTCP,	/* none: this host does not ask in MPTCP */
 };
 
 /**
@@ -83,8 +84,8 @@ enum mcp_outcome mcp_peer_dial_outcome(struct mcp_session *s);
 u32 mcp_peer_dial_shift(const struct mcp_session *s);
 u32 mcp_peer_dial_early(const struct mcp_session *s);
 bool mcp_peer_dial_show(struct mcp_session *s, struct mcp_endpoint *peer);
-void mcp_peer_dial_syn(struct mcp_session *s, struct sk_buff *skb,
-		       unsigned int thoff);
+bool mcp_peer_dial_syn(struct mcp_session *s, struct sk_buff *skb,
+		       unsigned int thoff, bool mptcp, bool first);
 unsigned int mcp_peer_dial_synack(struct mcp_session *s, struct sk_buff *skb,
 				  unsigned int thoff, const struct tcphdr *th);
 u8 mcp_peer_dial_hear(struct mcp_session *s, const struct sk_buff *skb,

@@ -76,6 +76,7 @@ MCP_STAT(PEER_FAILED, "peer-failed")
 MCP_STAT(PEER_NO_ECHO, "peer-no-echo")
 MCP_STAT(PEER_LOST_PAYLOAD, "peer-lost-payload")
 MCP_STAT(PEER_COOKIE_LEARNT, "peer-cookie-learnt")
+MCP_STAT(PEER_NOT_MPTCP, "peer-not-mptcp")
 
 /* connections taken off the path */
 MCP_STAT(INTERCEPTED, "intercepted")

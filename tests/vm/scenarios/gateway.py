@@ -36,6 +36,8 @@ from streams import Connection, Listener
 
 TOP = os.path.abspath(os.path.dirname(__file__) + "/../../..")
 CTL = os.environ.get("MCP_CTL", TOP + "/build/mptcpproxyctl")
+# Kernels that detect paths which swallow MPTCP have it.
+BLACKHOLE = "/proc/sys/net/mptcp/blackhole_timeout"
 DEBUG = os.environ.get("MCP_KERNEL") == "debug"
 
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -90,6 +92,9 @@ class Gateway:
             for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
                 self.ns[name].sysctl(key, 1)
             self.ns[name].sysctl("net.ipv4.conf.all.rp_filter", 0)
+            # One test's silent server would switch MPTCP off for all others.
+            if os.path.exists(BLACKHOLE):
+                self.ns[name].sysctl("net.mptcp.blackhole_timeout", 0)
         self.routes()
         for near, far, _, left, right in LINKS:
             wait_for(lambda n=near, f=far, l=left, r=right: self.ns[l].is_running(n)
@@ -134,6 +139,14 @@ class Gateway:
             capture.close()
         for namespace in self.ns.values():
             namespace.remove()
+        self.ns.clear()
+
+    def rebuild(self):
+        """New machines, after a test has removed the gateway."""
+        self.ns.pop("g")
+        self.rules.clear()
+        self.remove()
+        self.__init__()
 
     def reset(self):
         """As it was: no MCP, nothing configured, no delay, no rule."""

@@ -2,13 +2,14 @@
 the path and has a network MCP dial."""
 
 import errno
+import os
 import socket
 
 import pytest
 
 import codec
 from capture import MP_CAPABLE, has_mptcp, mptcp_subtypes
-from gateway import DEBUG, address
+from gateway import BLACKHOLE, DEBUG, address
 from netns import wait_for
 from streams import MB, end_both, transfer
 from wire import SYN
@@ -226,6 +227,64 @@ def test_silent_peer(gw):
     assert listener.accept().getpeername()[0] == address("1", 2)
     again.close()
     assert gw.counted("g")["intercept-passed"] == 2 and gw.counted("g")["dial"] == 1
+
+
+def passes_without_mptcp(gw):
+    """A host's connection is routed, no peer hears of it, and none is to blame."""
+    listener = gw.listen()
+    far, up = gw.capture("s", "s0", "tcp port 80"), gw.capture("g", "u0", "tcp port 5124")
+    host = gw.connect(listener)
+    server = listener.accept()
+    assert server.getpeername()[:2] == host.getsockname()[:2]
+    transfer(host, server, 100_000)
+    end_both(host, server)
+    assert len(far.syns()) == 1 and not up.segments()
+    gw.wait("g", intercepted=1, intercept_passed=1, peer_not_mptcp=1, session_new=1)
+    assert {peer["state"] for peer in gw.peers()} == {"unknown"}
+
+
+def test_mptcp_off(gw):
+    """A gateway whose MPTCP is switched off asks no peer, which would refuse."""
+    gw.up()
+    gw.take()
+    gw.ns["g"].sysctl("net.mptcp.enabled", 0)
+    try:
+        passes_without_mptcp(gw)
+    finally:
+        gw.ns["g"].sysctl("net.mptcp.enabled", 1)
+
+
+@pytest.mark.skipif(not os.path.exists(BLACKHOLE), reason="the kernel has no such detection")
+def test_mptcp_off_by_detection(gw):
+    """Nor does one that the kernel's blackhole detection has switched it off on."""
+    gw.up()
+    gw.take()
+    gw.ns["g"].sysctl("net.mptcp.blackhole_timeout", 3600)
+    try:
+        gw.drop("s", "tcp option mptcp exists")
+        listener = gw.listen(port=81)
+        gw.connect(listener, name="g", protocol="mptcp")
+        listener.accept()
+        passes_without_mptcp(gw)
+    finally:
+        gw.ns["g"].sysctl("net.mptcp.blackhole_timeout", 0)
+
+
+def test_no_plain_syn(gw):
+    """The SYN that the kernel would send last, without MP_CAPABLE, does not go to a peer:
+    its refusal would be taken for the server's."""
+    gw.up("peer-timeout 4s", second=False)
+    gw.take()
+    listener = gw.listen()
+    up = gw.capture("g", "u0", "tcp port 5124")
+    gw.drop("n", "tcp dport 5124 tcp option mptcp exists")
+    host = gw.connect(listener)
+    server = listener.accept()
+    assert server.getpeername()[:2] == host.getsockname()[:2]
+    sent = [mptcp_subtypes(syn) for syn in up.syns()]
+    assert len(sent) >= 2 and sent == [[MP_CAPABLE]] * len(sent)
+    assert gw.peers()[0]["state"] == "down"
+    gw.wait("g", intercept_passed=1)
 
 
 def test_fallback_direct(gw):
