@@ -19,12 +19,14 @@ CODECS = ["mp-convert", "convert"]
 
 
 @pytest.mark.parametrize("coding", CODECS)
+@pytest.mark.parametrize("uplink", [4, 6])
 @pytest.mark.parametrize("family", [4, 6])
-def test_dual_proxy(gw, coding, family):
-    """A host's connection reaches the server, intact both ways, over both uplinks; the
-    host sees the server's address, the server that of the network MCP."""
-    gw.two_paths(family)
-    gw.up(peer=f"codec {coding}", family=family)
+def test_dual_proxy(gw, coding, family, uplink):
+    """A host's connection reaches the server, intact both ways, over both uplinks, of
+    whichever family; the host sees the server's address, the server that of the network
+    MCP."""
+    gw.two_paths(uplink)
+    gw.up(peer=f"codec {coding}", family=uplink)
     gw.take()
     listener = gw.listen(family)
     host = gw.connect(listener)
@@ -35,7 +37,7 @@ def test_dual_proxy(gw, coding, family):
     transfer(server, host, SIZE, 2)
     session, = gw.sessions("g")
     assert session["ingress"] == "intercept" and session["downstream"] == "mptcp"
-    assert session["peer"] == {"address": address("2.1", 1, family), "port": 5124}
+    assert session["peer"] == {"address": address("2.1", 1, uplink), "port": 5124}
     assert session["client"]["address"] == address("1", 2, family)
     assert session["server"] == {"address": address("9.0", 2, family), "port": 80}
     wait_for(lambda: gw.sessions("n")[0]["subflows"] == 2, what="two subflows")
