@@ -18,8 +18,6 @@ namespace mcp {
 namespace {
 
 constexpr PrefixTypes prefix_types = {MCP_ACL_A_FAMILY, MCP_ACL_A_ADDR, MCP_ACL_A_PREFIXLEN};
-constexpr PrefixTypes origin_types = {MCP_PREFIX_A_FAMILY, MCP_PREFIX_A_ADDR,
-                                      MCP_PREFIX_A_PREFIXLEN};
 
 bool means_all(std::string_view word)
 {
@@ -79,23 +77,6 @@ Status parse_rest(Words& words, bool whole, std::vector<AclEntry>& entries)
         entry.via = via;
     }
     return {};
-}
-
-Result<std::optional<Prefix>> decode_origin(const nlattr* nest)
-{
-    Attributes<MCP_PREFIX_A_MAX>::Kinds kinds = {};
-
-    if (!nest)
-        return std::optional<Prefix>();
-    kinds[MCP_PREFIX_A_FAMILY] = Kind::u16;
-    kinds[MCP_PREFIX_A_PREFIXLEN] = Kind::u8;
-    const auto attributes = Attributes<MCP_PREFIX_A_MAX>::parse(nest, kinds);
-    if (!attributes)
-        return attributes.error();
-    const Result<Prefix> prefix = read_prefix(*attributes, origin_types);
-    if (!prefix)
-        return prefix.error();
-    return std::optional<Prefix>(*prefix);
 }
 
 Status change(const Result<std::vector<AclEntry>>& entries, uint8_t command)
@@ -201,11 +182,7 @@ void put_acl(Message& message, const AclEntry& entry)
     put_prefix(message, prefix_types, entry.prefix);
     if (entry.interface)
         message.put_string(MCP_ACL_A_IFNAME, *entry.interface);
-    if (entry.origin) {
-        const Message::Nest origin(message, MCP_ACL_A_ORIGIN);
-
-        put_prefix(message, origin_types, *entry.origin);
-    }
+    put_prefix_nest(message, MCP_ACL_A_ORIGIN, entry.origin);
     if (entry.via)
         message.put_string(MCP_ACL_A_VIA, *entry.via);
 }
@@ -231,7 +208,7 @@ Result<AclEntry> decode_acl(const nlmsghdr* header)
     if (!prefix)
         return prefix.error();
 
-    const Result<std::optional<Prefix>> origin = decode_origin((*attributes)[MCP_ACL_A_ORIGIN]);
+    const Result<std::optional<Prefix>> origin = read_prefix_nest((*attributes)[MCP_ACL_A_ORIGIN]);
     if (!origin)
         return origin.error();
 

@@ -16,34 +16,7 @@ namespace mcp {
 
 namespace {
 
-constexpr PrefixTypes prefix_types = {MCP_PREFIX_A_FAMILY, MCP_PREFIX_A_ADDR,
-                                      MCP_PREFIX_A_PREFIXLEN};
 constexpr std::string_view direct = "direct";
-
-void put_nest(Message& message, int type, const std::optional<Prefix>& prefix)
-{
-    if (!prefix)
-        return;
-    const Message::Nest nest(message, type);
-    put_prefix(message, prefix_types, *prefix);
-}
-
-Result<std::optional<Prefix>> decode_nest(const nlattr* nest)
-{
-    Attributes<MCP_PREFIX_A_MAX>::Kinds kinds = {};
-
-    if (!nest)
-        return std::optional<Prefix>();
-    kinds[MCP_PREFIX_A_FAMILY] = Kind::u16;
-    kinds[MCP_PREFIX_A_PREFIXLEN] = Kind::u8;
-    const auto attributes = Attributes<MCP_PREFIX_A_MAX>::parse(nest, kinds);
-    if (!attributes)
-        return attributes.error();
-    const Result<Prefix> prefix = read_prefix(*attributes, prefix_types);
-    if (!prefix)
-        return prefix.error();
-    return std::optional<Prefix>(*prefix);
-}
 
 Status parse_prefixes(const std::optional<std::string>& from, const std::optional<std::string>& to,
                       Rule& rule)
@@ -203,8 +176,8 @@ void put_rule(Message& message, const Rule& rule)
         message.put_string(MCP_INTERCEPT_A_IFNAME, *rule.interface);
     if (rule.local)
         message.put_flag(MCP_INTERCEPT_A_LOCAL);
-    put_nest(message, MCP_INTERCEPT_A_FROM, rule.from);
-    put_nest(message, MCP_INTERCEPT_A_TO, rule.to);
+    put_prefix_nest(message, MCP_INTERCEPT_A_FROM, rule.from);
+    put_prefix_nest(message, MCP_INTERCEPT_A_TO, rule.to);
     if (rule.ports) {
         message.put_u16(MCP_INTERCEPT_A_FIRST, rule.ports->first);
         message.put_u16(MCP_INTERCEPT_A_LAST, rule.ports->last);
@@ -235,8 +208,8 @@ Result<Rule> decode_rule(const nlmsghdr* header)
     const auto action = attributes->u8(MCP_INTERCEPT_A_ACTION);
     if (!action)
         return failure("the kernel sent a rule that says nothing");
-    const auto from = decode_nest((*attributes)[MCP_INTERCEPT_A_FROM]);
-    const auto to = decode_nest((*attributes)[MCP_INTERCEPT_A_TO]);
+    const auto from = read_prefix_nest((*attributes)[MCP_INTERCEPT_A_FROM]);
+    const auto to = read_prefix_nest((*attributes)[MCP_INTERCEPT_A_TO]);
     if (!from || !to)
         return from ? to.error() : from.error();
 

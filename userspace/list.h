@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-// What the lists of networks that the kernel keeps have in common: acl and pool.
+// What the lists that the kernel keeps have in common.
 namespace mcp {
 
 // Types of the attributes that make up the prefix of an entry, in its nest.
@@ -35,6 +35,11 @@ Result<Prefix> read_prefix(const Attributes<Max>& attributes, const PrefixTypes&
     return make_prefix(attributes.u16(types.family), attributes.bytes(types.address),
                        attributes.u8(types.length));
 }
+
+// A prefix that an entry need not have, as a nest of its own (MCP_PREFIX_A_*): nothing is put
+// without one, and none is read from a null nest.
+void put_prefix_nest(Message& message, int type, const std::optional<Prefix>& prefix);
+Result<std::optional<Prefix>> read_prefix_nest(const nlattr* nest);
 
 // Prints every entry: the command 'show'.
 template <class Entry>

@@ -54,6 +54,18 @@ def digest(size, seed=1):
     return sha.hexdigest()
 
 
+def connection_is_over(sock):
+    """A connection has ended, or was reset, after whatever it had to read."""
+    try:
+        while sock.recv(65536, socket.MSG_DONTWAIT):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 class Connection(socket.socket):
     """A stream socket whose calls fail after a time, and what tests do with it.
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import load_module
 from gateway import address
 from netns import wait_for
-from streams import end_both, transfer
+from streams import connection_is_over, end_both, transfer
 
 pytestmark = pytest.mark.leaves_sessions
 
@@ -93,18 +93,6 @@ def world(gw):
             sock.reset()
 
 
-def ended(sock):
-    """The connection is over, in whichever way, after what there was to read."""
-    try:
-        while sock.recv(65536, socket.MSG_DONTWAIT):
-            pass
-        return True
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
 def works(gw):
     """A connection of a host is carried by both MCPs again."""
     listener = gw.listen(port=99)
@@ -125,7 +113,8 @@ def test_down(world):
     counted = gw.counted("g")
     assert counted["session-down"] == counted["session-new"] > len(world.pairs + world.steered)
     for client, server in world.pairs:
-        wait_for(lambda c=client, s=server: ended(c) and ended(s), what=client)
+        for end in client, server:
+            wait_for(lambda end=end: connection_is_over(end), what=end)
     gw.ctl("g", "mcp up")
     works(gw)
 
@@ -159,7 +148,8 @@ def test_module_removed(world):
     finally:
         load_module()
     for client, server in world.pairs + world.passed:
-        wait_for(lambda c=client, s=server: ended(c) and ended(s), what=client)
+        for end in client, server:
+            wait_for(lambda end=end: connection_is_over(end), what=end)
     gw.begin()
     gw.up()
     works(gw)

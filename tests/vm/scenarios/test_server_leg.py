@@ -15,7 +15,7 @@ from netns import wait_for
 from scene import (IPPROTO_MPTCP, PORT, RAW_SERVER4, RAW_SERVER6, SERVER4, SERVER6, Server,
                    all_quiet, build, client_socket, count, ctl, demolish, is_reset_of,
                    is_synack_of, play, raw_client, read_exactly, run, sessions, stats, until)
-from streams import MB, end_both, transfer
+from streams import MB, connection_is_over, end_both, transfer
 from test_dial import FIREWALL
 from test_lifecycle import link_is_gone, reload_module
 from wire import ACK, FIN, RST, SYN, Answering, Wire, icmp_packet
@@ -744,18 +744,6 @@ def test_all_module_removed(mcp, world):
     until(lambda: all(connection_is_over(sock) for sock in world.stack.connections))
     world.up()
     world.session(80, b"again")
-
-
-def connection_is_over(sock):
-    """A server's connection has ended, or was reset, after whatever it had to read."""
-    try:
-        while sock.recv(65536, socket.MSG_DONTWAIT):
-            pass
-        return True
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def test_all_closed_and_deleted(world):
