@@ -119,6 +119,17 @@ static void mcp_dump_list(struct sk_buff *skb, struct netlink_callback *cb,
 
 /* ----------------------------------------------------------------- peers */
 
+/* It stands in lists, and in the place of "direct". */
+static bool mcp_peer_name_valid(const char *name)
+{
+	const char *c;
+
+	for (c = name; *c; c++)
+		if (!isascii(*c) || (!isalnum(*c) && !strchr("._-", *c)))
+			return false;
+	return *name && strcmp(name, "direct");
+}
+
 static int mcp_get_peer(struct genl_info *info, struct mcp_peer_spec *spec,
 			bool whole)
 {
@@ -131,12 +142,13 @@ static int mcp_get_peer(struct genl_info *info, struct mcp_peer_spec *spec,
 			       mcp_peer_policy, info->extack);
 	if (err)
 		return err;
-	if (!tb[MCP_PEER_A_NAME] || !nla_len(tb[MCP_PEER_A_NAME]) ||
-	    !*(char *)nla_data(tb[MCP_PEER_A_NAME])) {
-		NL_SET_ERR_MSG(info->extack, "a peer has a name");
+	if (tb[MCP_PEER_A_NAME])
+		nla_strscpy(spec->name, tb[MCP_PEER_A_NAME], sizeof(spec->name));
+	if (!mcp_peer_name_valid(spec->name)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "a peer's name is of A-Z a-z 0-9 . _ -, and not 'direct'");
 		return -EINVAL;
 	}
-	nla_strscpy(spec->name, tb[MCP_PEER_A_NAME], sizeof(spec->name));
 	if (whole || tb[MCP_PEER_A_ADDR])
 		err = mcp_get_address(info, tb[MCP_PEER_A_FAMILY],
 				      tb[MCP_PEER_A_ADDR], &spec->addr);

@@ -22,7 +22,7 @@ struct AclEntry {
     std::optional<std::string> interface = {};
     std::optional<Prefix> origin = {};   // whom they may name as originator
     std::optional<std::string> via = {}; // name of the peers that dial for them
-    std::optional<uint64_t> hits = {};   // sessions let in; only from the kernel
+    std::optional<uint64_t> hits = {};   // SYNs it let in; only from the kernel
 
     bool operator==(const AclEntry&) const = default;
 };

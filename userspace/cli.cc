@@ -42,7 +42,9 @@ bool is_help(std::string_view word)
 
 Error with_help(Error error, const std::string& where)
 {
-    if (error.status == Exit::usage)
+    // One hint is enough.
+    if (error.status == Exit::usage &&
+        error.message.find("see 'mptcpproxyctl") == std::string::npos)
         error.message += fmt::format(" (see 'mptcpproxyctl {}help')", where);
     return error;
 }
@@ -132,7 +134,7 @@ std::string help()
 
     for (const Object* object : table)
         text +=
-            fmt::format("    {:<9}{:<36}{}\n", object->word,
+            fmt::format("    {:<10}{:<36}{}\n", object->word,
                         fmt::format("{}", fmt::join(command_words(*object), "|")), object->meaning);
     text +=
         "Words may be shortened. 'mptcpproxyctl OBJECT help' tells more, mptcpproxyctl(8) all.\n";

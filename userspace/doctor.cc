@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "doctor.h"
 
-#include "acl.h"
 #include "module.h"
 #include "netlink.h"
 #include "pool.h"
 #include "session.h"
-#include "static_mapping.h"
 #include "version.h"
 
 #include <algorithm>
@@ -59,6 +57,13 @@ bool implicit(const Facts& facts)
                         });
 }
 
+// Is any MCP asked that is not named, but on the path?
+bool asks_implicitly(const Facts& facts)
+{
+    return std::any_of(facts.peers.begin(), facts.peers.end(),
+                       [](const Peer& peer) { return peer.codec == MCP_CODEC_IMPLICIT; });
+}
+
 void of_mptcp(const Facts& facts, std::vector<Finding>& found)
 {
     if (facts.mptcp_enabled == false) {
@@ -73,6 +78,10 @@ void of_mptcp(const Facts& facts, std::vector<Finding>& found)
                          "answered only without it",
                          *facts.blackholes),
              "sysctl -w net.mptcp.blackhole_timeout=0"});
+    if (facts.add_addr_limit == 0U && asks_implicitly(facts))
+        found.push_back({"no-add-addr",
+                         "addresses that MCPs on the path announce for a second path are not used",
+                         "ip mptcp limits set subflows 4 add_addr_accepted 4"});
     if (facts.subflow_limit == 0U)
         found.push_back({"no-subflows", "connections may have no second subflow",
                          "ip mptcp limits set subflows 4 add_addr_accepted 4"});
@@ -82,27 +91,33 @@ void of_mptcp(const Facts& facts, std::vector<Finding>& found)
                          "ip mptcp endpoint add ADDRESS dev IFACE subflow"});
     if (facts.signal_endpoints == size_t{0} && implicit(facts))
         found.push_back({"no-signal-endpoint",
-                         "MPTCP connections that end here use one path: no address is announced",
-                         "ip mptcp endpoint add ADDRESS dev IFACE signal, or, if none is to "
-                         "end here, mptcpproxyctl mcp set implicit off"});
+                         "MPTCP connections that end here use one path: no address is announced "
+                         "('mcp set implicit off', if none is to end here)",
+                         "ip mptcp endpoint add ADDRESS dev IFACE signal"});
 }
 
 void of_service(const Facts& facts, std::vector<Finding>& found)
 {
-    if (facts.mcp.up && facts.acl_entries == 0 && facts.rules.empty() && !facts.has_mappings)
+    if (facts.mcp.up && facts.acl.empty() && facts.rules.empty() && facts.mappings.empty())
         found.push_back({"nobody-served",
                          "nobody is served: the ACL is empty, and so are rules "
                          "and mappings",
                          "mptcpproxyctl acl add PREFIX"});
-    for (const Rule& rule : facts.rules) {
-        if (!rule.peer || std::any_of(facts.peers.begin(), facts.peers.end(),
-                                      [&](const Peer& peer) { return peer.name == *rule.peer; }))
-            continue;
+    const auto need = [&](const std::string& who, const std::optional<std::string>& name) {
+        if (!name || std::any_of(facts.peers.begin(), facts.peers.end(),
+                                 [&](const Peer& peer) { return peer.name == *name; }))
+            return;
         found.push_back({"no-such-peer",
-                         fmt::format("rule {} names the peer {}, which is no more",
-                                     rule.index.value_or(0), *rule.peer),
-                         fmt::format("mptcpproxyctl peer add {} ADDRESS", *rule.peer)});
-    }
+                         fmt::format("{} names the peer {}, which is no more", who, *name),
+                         fmt::format("mptcpproxyctl peer add {} ADDRESS", *name)});
+    };
+    for (const Rule& rule : facts.rules)
+        need(fmt::format("rule {}", rule.index.value_or(0)), rule.peer);
+    for (const AclEntry& entry : facts.acl)
+        need(fmt::format("the ACL entry {}", format_prefix(entry.prefix)), entry.via);
+    for (const StaticMapping& mapping : facts.mappings)
+        need(fmt::format("the mapping of {}", format_address(mapping.external.address)),
+             mapping.peer);
 }
 
 void of_peers(const Facts& facts, std::vector<Finding>& found)
@@ -114,7 +129,8 @@ void of_peers(const Facts& facts, std::vector<Finding>& found)
                          format_address(*peer.address)),
              fmt::format("ip route add {} via GATEWAY", format_address(*peer.address))});
     for (const Peer& peer : facts.peers) {
-        if (!peer.address || !peer.state)
+        // The address of one that is on the path is only a name.
+        if (!peer.address || !peer.state || peer.codec == MCP_CODEC_IMPLICIT)
             continue;
         const std::string who = fmt::format("{} at {}", peer.name, format_address(*peer.address));
 
@@ -125,16 +141,17 @@ void of_peers(const Facts& facts, std::vector<Finding>& found)
             found.push_back(
                 {"peer-refuses",
                  fmt::format("the peer {} has refused all it was asked: its ACL may not "
-                             "have this gateway, or it wants a cookie",
+                             "have this gateway, or it wants a cookie (to be mended there)",
                              who),
-                 "mptcpproxyctl acl add PREFIX    # there"});
+                 "mptcpproxyctl acl add PREFIX"});
         else if (*peer.state == MCP_PEER_PLAIN)
             found.push_back(
                 {"peer-not-converting",
                  fmt::format("the peer {} answers, but does not echo requests: no MCP, echo off, "
-                             "or something on the way takes payload out of SYN/ACKs",
+                             "or something on the way takes payload out of SYN/ACKs (to be "
+                             "mended there; or ask it by codec convert)",
                              who),
-                 "mptcpproxyctl mcp set echo on    # there; or use codec convert here"});
+                 "mptcpproxyctl mcp set echo on"});
     }
 }
 
@@ -145,6 +162,19 @@ bool takes_from_lan(const Facts& facts)
     });
 }
 
+// Do rules or peers speak of IPv6?
+bool has_ip6(const Facts& facts)
+{
+    const auto is_ip6 = [](const std::optional<Prefix>& prefix) {
+        return prefix && prefix->address.family == AF_INET6;
+    };
+    return std::any_of(facts.rules.begin(), facts.rules.end(),
+                       [&](const Rule& rule) { return is_ip6(rule.from) || is_ip6(rule.to); }) ||
+           std::any_of(facts.peers.begin(), facts.peers.end(), [](const Peer& peer) {
+               return peer.address && peer.address->family == AF_INET6;
+           });
+}
+
 void of_routing(const Facts& facts, std::vector<Finding>& found)
 {
     if (takes_from_lan(facts)) {
@@ -152,8 +182,11 @@ void of_routing(const Facts& facts, std::vector<Finding>& found)
             found.push_back({"forwarding-off",
                              "what is not taken off the path is not routed on: forwarding is off",
                              "sysctl -w net.ipv4.ip_forward=1"});
-        if (facts.forwards6 == false)
-            found.push_back({"forwarding6-off", "the same for IPv6",
+        if (facts.forwards6 == false && has_ip6(facts))
+            found.push_back({"forwarding6-off",
+                             "IPv6 that is not taken off the path is not routed on: forwarding is "
+                             "off (once it is on, uplinks that learn their route from "
+                             "advertisements need accept_ra=2)",
                              "sysctl -w net.ipv6.conf.all.forwarding=1"});
     }
     if (!facts.peers.empty() || facts.has_pool)
@@ -352,7 +385,7 @@ Result<Facts> gather(Module& module)
     const auto acl = list_acl(module);
     if (!acl)
         return acl.error();
-    facts.acl_entries = acl->size();
+    facts.acl = *acl;
     const auto peers = list_peers(module);
     if (!peers)
         return peers.error();
@@ -364,7 +397,7 @@ Result<Facts> gather(Module& module)
     const auto mappings = list_static_mappings(module);
     if (!mappings)
         return mappings.error();
-    facts.has_mappings = !mappings->empty();
+    facts.mappings = *mappings;
     const auto pool = module.dump<PoolRange>(MCP_CMD_POOL_GET, decode_pool);
     if (!pool)
         return pool.error();
@@ -380,7 +413,7 @@ Result<Facts> gather(Module& module)
     if (!facts.mcp.up)
         facts.port_taken = is_taken(MCP_DEFAULT_PORT);
     for (const Peer& peer : facts.peers)
-        if (peer.address && !is_reachable(*peer.address))
+        if (peer.address && peer.codec != MCP_CODEC_IMPLICIT && !is_reachable(*peer.address))
             facts.unreachable.push_back(peer);
     return facts;
 }

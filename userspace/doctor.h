@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include "acl.h"
 #include "cli.h"
 #include "intercept.h"
 #include "mcp.h"
 #include "peer.h"
+#include "static_mapping.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,9 +24,9 @@ extern const Object doctor_object;
 struct Facts {
     std::string tool_version = {};
     McpState mcp = {};
-    size_t acl_entries = 0;
     bool has_pool = false;
-    bool has_mappings = false;
+    std::vector<AclEntry> acl = {};
+    std::vector<StaticMapping> mappings = {};
     std::vector<Peer> peers = {};
     std::vector<Rule> rules = {};
 

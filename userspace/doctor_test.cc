@@ -102,17 +102,38 @@ TEST_CASE("each thing amiss is found, and it alone")
                       f.mcp.settings.push_back({&setting, MCP_IMPLICIT_OFF});
           }).empty());
     CHECK(with([](Facts& f) { f.rules.clear(); }) == Ids{"nobody-served"});
-    CHECK(with([](Facts& f) {
+    AclEntry entry = {.prefix = {.address = {.family = AF_INET, .octets = {10}}, .length = 8}};
+    CHECK(with([&](Facts& f) {
               f.rules.clear();
-              f.acl_entries = 1;
+              f.acl = {entry};
           }).empty());
     CHECK(with([](Facts& f) { f.rules[0].peer = "other"; }) == Ids{"no-such-peer"});
+    entry.via = "other";
+    CHECK(with([&](Facts& f) { f.acl = {entry}; }) == Ids{"no-such-peer"});
+    CHECK(with([](Facts& f) {
+              f.mappings = {{.external = {.address = {.family = AF_INET}}, .peer = "other"}};
+          }) == Ids{"no-such-peer"});
+    const auto implicit = [](Facts& f) { f.peers[0].codec = MCP_CODEC_IMPLICIT; };
+    CHECK(with(implicit).empty());
+    CHECK(with([&](Facts& f) {
+              implicit(f);
+              f.peers[0].state = MCP_PEER_DOWN;
+          }).empty());
+    CHECK(with([](Facts& f) { f.add_addr_limit = 0; }).empty());
+    CHECK(with([&](Facts& f) {
+              implicit(f);
+              f.add_addr_limit = 0;
+          }) == Ids{"no-add-addr"});
     CHECK(with([](Facts& f) { f.peers[0].state = MCP_PEER_DOWN; }) == Ids{"peer-down"});
     CHECK(with([](Facts& f) { f.peers[0].state = MCP_PEER_PLAIN; }) == Ids{"peer-not-converting"});
     CHECK(with([](Facts& f) { f.peers[0].accepted = 0; }) == Ids{"peer-refuses"});
     CHECK(with([](Facts& f) { f.unreachable = f.peers; }) == Ids{"no-route"});
     CHECK(with([](Facts& f) { f.forwards4 = false; }) == Ids{"forwarding-off"});
-    CHECK(with([](Facts& f) { f.forwards6 = false; }) == Ids{"forwarding6-off"});
+    CHECK(with([](Facts& f) { f.forwards6 = false; }).empty());
+    CHECK(with([](Facts& f) {
+              f.forwards6 = false;
+              f.peers[0].address = Address{.family = AF_INET6};
+          }) == Ids{"forwarding6-off"});
     CHECK(with([](Facts& f) {
               f.forwards4 = false;
               f.rules[0].local = true;

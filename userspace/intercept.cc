@@ -146,7 +146,7 @@ Result<Rule> parse_rule(Words& words)
     Rule rule{.local = local.has_value()};
 
     if (dev && local)
-        return usage_error("connections of this host come in by no 'dev'");
+        return usage_error("'local' and 'dev' exclude each other: leave one out");
     if (dev && (dev->empty() || dev->size() >= IFNAMSIZ))
         return usage_error(fmt::format("'{}' is not an interface name: it has 1 to {} letters",
                                        *dev, IFNAMSIZ - 1));

@@ -6,7 +6,9 @@
 #include "options.h"
 #include "session.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <limits>
 
@@ -37,11 +39,14 @@ std::string format_cookie(const std::vector<uint8_t>& cookie)
 Result<std::vector<uint8_t>> parse_cookie(const std::string& text)
 {
     static constexpr std::string_view digits = "0123456789abcdef";
+    const auto value = [](char c) {
+        return digits.find(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+    };
     std::vector<uint8_t> cookie;
 
     for (size_t i = 0; i + 1 < text.size(); i += 2) {
-        const size_t high = digits.find(text[i]);
-        const size_t low = digits.find(text[i + 1]);
+        const size_t high = value(text[i]);
+        const size_t low = value(text[i + 1]);
 
         if (high == std::string_view::npos || low == std::string_view::npos)
             break;
@@ -123,10 +128,13 @@ Status change(const Result<Peer>& peer, uint8_t command)
     Error error = std::move(status.error());
     if (error.kernel_errno == EEXIST)
         error.message = fmt::format(
-            "{} is there already: take it back first, to change it",
-            format_peer({.name = peer->name, .address = peer->address, .port = peer->port}));
+            "{} is there already; to change it, 'mptcpproxyctl peer del {} {}' first",
+            format_peer({.name = peer->name, .address = peer->address, .port = peer->port}),
+            peer->name, format_address(*peer->address));
     else if (error.kernel_errno == ENOENT)
-        error.message = fmt::format("no peer {}: see 'mptcpproxyctl peer show'", peer->name);
+        error.message = fmt::format(
+            "no peer {}: see 'mptcpproxyctl peer show'",
+            format_peer({.name = peer->name, .address = peer->address, .port = peer->port}));
     return error;
 }
 
@@ -179,9 +187,14 @@ std::string peer_state_name(uint8_t state)
 
 Result<std::string> parse_peer_name(const std::string& text)
 {
-    if (text.empty() || text.size() > name_max)
-        return usage_error(
-            fmt::format("'{}' is not a peer's name: it has 1 to {} letters", text, name_max));
+    const auto fits = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    };
+    if (text.empty() || text.size() > name_max || !std::all_of(text.begin(), text.end(), fits))
+        return usage_error(fmt::format(
+            "'{}' is not a peer's name: it has 1 to {} of A-Z a-z 0-9 . _ -", text, name_max));
+    if (text == "direct")
+        return usage_error("'direct' stands for this MCP itself: give the peer another name");
     return text;
 }
 

@@ -27,8 +27,9 @@ TEST_CASE("peers survive the way to the kernel and back")
          "net 2001:db8::1 port 443 codec convert"},
         {{"net", "192.0.2.1", "codec", "mp", "prio", "7", "origin"},
          "net 192.0.2.1 codec mp-convert prio 7 origin"},
-        {{"net", "192.0.2.1", "cookie", "00ff7a", "codec", "c"},
+        {{"net", "192.0.2.1", "cookie", "00fF7A", "codec", "c"},
          "net 192.0.2.1 codec convert cookie 00ff7a"},
+        {{"A.z_0-9", "192.0.2.1"}, "A.z_0-9 192.0.2.1"},
     };
     for (const auto& [list, text] : good) {
         INFO(text);
@@ -53,6 +54,10 @@ TEST_CASE("what is no peer is wrong usage")
         {"net"},
         {""},
         {std::string(32, 'x'), "192.0.2.1"},
+        {"direct", "192.0.2.1"},
+        {"a b", "192.0.2.1"},
+        {"a/b", "192.0.2.1"},
+        {"\xc3\xa4", "192.0.2.1"},
         {"net", "host"},
         {"net", "192.0.2.1", "port"},
         {"net", "192.0.2.1", "port", "65536"},

@@ -16,7 +16,8 @@ namespace mcp {
 // mptcpproxyctl mapping: external endpoints whose connections go to a client.
 extern const Object mapping_object;
 
-// A static mapping. Port 0: all ports.
+// A static mapping. Port 0: of `external` all ports that nobody else has, of `client` the one
+// the connection came to.
 struct StaticMapping {
     Endpoint external;
     Endpoint client = {};

@@ -66,6 +66,9 @@ class Gateway:
     def __init__(self):
         self.ns = {}
         self.captures = []
+        self.touched = {}       # interfaces with a qdisc, or "nft", by namespace
+        self.stripped = set()
+        self.rules = []
         try:
             for name in "hgnps":
                 self.ns[name] = Namespace("gw-" + name)
@@ -144,7 +147,6 @@ class Gateway:
     def rebuild(self):
         """New machines, after a test has removed the gateway."""
         self.ns.pop("g")
-        self.rules.clear()
         self.remove()
         self.__init__()
 
@@ -179,10 +181,6 @@ class Gateway:
         for name in self.stripped:
             self.ns[name].write("net/mcp_client", "strip 0")
         self.stripped.clear()
-
-    touched = {}
-    stripped = set()
-    rules = []
 
     # --------------------------------------------------------------- tools
 

@@ -126,11 +126,13 @@ class Connection(socket.socket):
         self.close()
 
     def error(self):
-        """The OSError that the connection has come to; waits for it."""
+        """The OSError that the connection has come to, or None at its end; waits for it."""
         try:
             while True:
                 if not self.recv(65536):
                     return None
+        except TimeoutError:
+            raise
         except OSError as error:
             return error
 

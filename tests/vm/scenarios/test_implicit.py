@@ -74,11 +74,9 @@ def test_marked(gw, family):
     gw.wait("n", intercepted=1, session_closed=1)
 
 
-@pytest.mark.parametrize("settings", ["", "implicit off"])
-def test_native_untouched(gw, settings):
-    """An MPTCP connection that does not ask for it passes as it is; with `off` also one
-    that does."""
-    implicit(gw, settings)
+def test_native_untouched(gw):
+    """An MPTCP connection that does not ask for it passes as it is."""
+    implicit(gw)
     near, far = gw.capture("n", "nu0", "tcp"), gw.capture("s", "s0", "tcp")
     listener = gw.listen(protocol="mptcp")
     client = gw.connect(listener, name="g", protocol="mptcp")
@@ -89,6 +87,25 @@ def test_native_untouched(gw, settings):
     (syn,), (same,) = near.syns(), far.syns()
     assert (syn.seq, syn.options, syn.src, syn.sport) == (same.seq, same.options, same.src,
                                                           same.sport)
+    gw.wait("n", session_new=0, intercepted=0)
+
+
+def test_off(gw):
+    """With `implicit off` one that asks for it passes, too."""
+    implicit(gw, "implicit off")
+    gw.ctl("g", "peer flush")
+    gw.ctl("g", f"peer add net {address('2.1', 1)} codec implicit")
+    gw.take()
+    near = gw.capture("n", "nu0", "tcp")
+    listener = gw.listen(protocol="mptcp")
+    host = gw.connect(listener)
+    server = listener.accept()
+    assert server.getpeername()[0] == address("2.1", 2)
+    transfer(host, server, 10_000, 1)
+    end_both(host, server)
+    syn, = near.syns()
+    assert mptcp_subtypes(syn) == [MP_CAPABLE, MP_PREFER_PROXY]
+    gw.wait("g", intercepted=1)
     gw.wait("n", session_new=0, intercepted=0)
 
 

@@ -227,8 +227,8 @@ def test_idle(gw):
 
 
 def test_syns_lost(gw):
-    """The client's SYN comes again: so does the request, once for each; and the answer is
-    repeated without the echo."""
+    """The client's SYN comes again: so does the request, once for each; and the answer has
+    no echo."""
     steer(gw, "h", second=False)
     gw.nft("n", "table inet lost { chain c { type filter hook input priority 0;"
                 " tcp dport 5124 tcp flags & (syn | ack) == syn limit rate 1/hour burst 1 packets"
