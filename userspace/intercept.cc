@@ -150,7 +150,11 @@ Result<Rule> parse_rule(Words& words)
     if (dev && (dev->empty() || dev->size() >= IFNAMSIZ))
         return usage_error(fmt::format("'{}' is not an interface name: it has 1 to {} letters",
                                        *dev, IFNAMSIZ - 1));
-    rule.interface = dev;
+    // What comes in there, programs of this host have sent.
+    if (dev == "lo")
+        rule.local = true;
+    else
+        rule.interface = dev;
     if (Status status = parse_prefixes(from, to, rule); !status)
         return status.error();
     if (dport) {

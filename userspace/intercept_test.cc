@@ -25,6 +25,7 @@ TEST_CASE("rules survive the way to the kernel and back")
         {{"via", "direct"}, "via direct"},
         {{"dev", "lan0", "via", "net"}, "dev lan0 via net"},
         {{"via", "net", "local"}, "local via net"},
+        {{"dev", "lo", "via", "net"}, "local via net"},
         {{"from", "192.0.2.0/24", "to", "0.0.0.0/0", "dport", "80", "pass"},
          "from 192.0.2.0/24 to 0.0.0.0/0 dport 80-80 pass"},
         {{"to", "2001:db8::/32", "dport", "1024-2047", "via", "net"},
