@@ -265,6 +265,8 @@ static bool mcp_reply_error(struct mcp_session *s, u8 code)
  */
 static void mcp_fail_taken(struct mcp_session *s, enum mcp_end why)
 {
+	/* What answers it is for the client at once. */
+	mcp_session_unhash(s);
 	switch (why) {
 	case MCP_END_SYN_TIMEOUT:
 		mcp_upstream_refuse(s, false);

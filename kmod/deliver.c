@@ -18,17 +18,29 @@
  * @ep: the address
  *
  * Context: any but hard interrupt.
- * Return: what the routes of IPv4 say of it; of IPv6, whether it is the host's:
- * RTN_LOCAL or RTN_UNICAST.
+ * Return: what the routes of IPv4 say of it; of IPv6, whether it is the host's, by
+ * an address or a route: RTN_LOCAL or RTN_UNICAST.
  */
 unsigned int mcp_address_type(struct net *net, const struct mcp_endpoint *ep)
 {
-	struct in6_addr in6;
+	bool local = false;
 
 	if (ep->family == AF_INET)
 		return inet_addr_type(net, ep->addr.ip);
-	memcpy(&in6, ep->addr.ip6, sizeof(in6));
-	return ipv6_chk_addr(net, &in6, NULL, 0) ? RTN_LOCAL : RTN_UNICAST;
+#if IS_ENABLED(CONFIG_IPV6)
+	{
+		struct in6_addr in6;
+		struct rt6_info *rt;
+
+		memcpy(&in6, ep->addr.ip6, sizeof(in6));
+		rt = rt6_lookup(net, &in6, NULL, 0, NULL, 0);
+		local = rt && rt->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST);
+		if (rt)
+			ip6_rt_put(rt);
+		local = local || ipv6_chk_addr(net, &in6, NULL, 0);
+	}
+#endif
+	return local ? RTN_LOCAL : RTN_UNICAST;
 }
 
 static bool mcp_deliver4(struct sk_buff *skb)
@@ -133,14 +145,17 @@ bool mcp_deliver_back(struct net *net, struct sk_buff *skb, u16 family)
 /**
  * mcp_deliver_out() - send a packet of the host's that has come back to it
  * @net: the namespace
- * @skb: the packet; taken over. It has been through the OUTPUT chain
+ * @skb: the packet; taken over, if it goes. It has been through the OUTPUT chain
  * @family: AF_INET or AF_INET6
  *
  * Context: BH off, under rcu_read_lock().
+ * Return: false if there is no way, or that leads to the host itself.
  */
-void mcp_deliver_out(struct net *net, struct sk_buff *skb, u16 family)
+bool mcp_deliver_out(struct net *net, struct sk_buff *skb, u16 family)
 {
-	struct mcp_segment seg = { .src.family = family, .dst.family = family };
+	struct mcp_segment seg = {
+		.src.family = family, .dst.family = family, .mark = skb->mark,
+	};
 	struct dst_entry *dst;
 
 	if (family == AF_INET) {
@@ -153,12 +168,15 @@ void mcp_deliver_out(struct net *net, struct sk_buff *skb, u16 family)
 		seg.tos = ipv6_get_dsfield(ipv6_hdr(skb));
 	}
 	dst = mcp_xmit_route(net, &seg);
-	if (IS_ERR(dst)) {
-		kfree_skb(skb);
-		return;
+	if (IS_ERR(dst))
+		return false;
+	if (dst->dev->flags & IFF_LOOPBACK) {
+		dst_release(dst);
+		return false;
 	}
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
 	skb->dev = dst->dev;
 	dst_output(net, NULL, skb);
+	return true;
 }

@@ -528,7 +528,8 @@ static bool mcp_wants(struct mcp_net *mnet, struct mcp_packet *pkt,
 	}
 	rule = mcp_intercept_match(mnet, &pkt->key.client, &pkt->key.mcp,
 				   pkt->state->in);
-	if (!rule)
+	/* A peer does not dial itself. */
+	if (!rule || (rule->peer[0] && mcp_peer_at(mnet, &pkt->key.mcp)))
 		return false;
 	/* Who speaks MPTCP has no need of what is ours, unless it says so. */
 	t->steer = pkt->opt.mp_capable && rule->peer[0];
@@ -547,23 +548,37 @@ static bool mcp_wants(struct mcp_net *mnet, struct mcp_packet *pkt,
 /* It goes on as if there were no MCP. */
 static unsigned int mcp_go_on(struct mcp_net *mnet, struct mcp_packet *pkt)
 {
-	/* One of the host's own has come by a way that is not the server's. */
-	if (!(pkt->state->in->flags & IFF_LOOPBACK) ||
+	/*
+	 * One of the host's own has come by a way that is not the server's. What a
+	 * transparent proxy has a socket for has come by its own.
+	 */
+	if (!(pkt->state->in->flags & IFF_LOOPBACK) || pkt->skb->sk ||
+	    !READ_ONCE(mnet->intercept.local) ||
 	    mcp_address_type(mnet->net, &pkt->key.mcp) == RTN_LOCAL)
 		return NF_ACCEPT;
-	mcp_deliver_out(mnet->net, pkt->skb, pkt->family);
-	return NF_STOLEN;
+	return mcp_deliver_out(mnet->net, pkt->skb, pkt->family) ?
+		NF_STOLEN : NF_ACCEPT;
+}
+
+/*
+ * It is not taken, and whatever has been of its ends, @old, is over: that would
+ * have what belongs to this one.
+ */
+static unsigned int mcp_go_on_anew(struct mcp_net *mnet, struct mcp_packet *pkt,
+				   struct mcp_session *old)
+{
+	return old && !mcp_replace(mnet, old) ? NF_DROP : mcp_go_on(mnet, pkt);
 }
 
 /* What was to be taken, and cannot be. */
 static unsigned int mcp_leave(struct mcp_net *mnet, struct mcp_packet *pkt,
-			      const struct mcp_taking *t)
+			      const struct mcp_taking *t, struct mcp_session *old)
 {
 	if (t->passed) {
 		atomic64_inc(t->passed);
 		mcp_count(mnet, MCP_STAT_INTERCEPT_PASSED);
 	}
-	return mcp_go_on(mnet, pkt);
+	return mcp_go_on_anew(mnet, pkt, old);
 }
 
 /* One that has left a TIME_WAIT behind begins anew (RFC 6191). */
@@ -592,17 +607,17 @@ static unsigned int mcp_take(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 	if (t->peer[0] && !mcp_peer_usable(mnet, t->peer, 0) &&
 	    READ_ONCE(mnet->settings.fallback) == MCP_FALLBACK_PASS)
-		return mcp_leave(mnet, pkt, t);
+		return mcp_leave(mnet, pkt, t, old);
 	adm = mcp_policy_admit(mnet, &pkt->key.client);
 	if (!adm.client) {
 		mcp_count(mnet, adm.reason);
-		return mcp_leave(mnet, pkt, t);
+		return mcp_leave(mnet, pkt, t, old);
 	}
 	s = mcp_session_new(mnet, &pkt->key, adm.client, mcp_conversion_work,
 			    GFP_ATOMIC);
 	if (!s) {
 		mcp_readmit(mnet, adm.client);
-		return mcp_leave(mnet, pkt, t);
+		return mcp_leave(mnet, pkt, t, old);
 	}
 	mcp_intercept_begin(s, t->ingress);
 	if (!mcp_session_describe(s, pkt) ||
@@ -619,7 +634,7 @@ static unsigned int mcp_take(struct mcp_net *mnet, struct mcp_packet *pkt,
 	if (err) {
 		mcp_session_put(s);
 		mcp_session_discard(s);
-		return err == -EEXIST ? NF_DROP : mcp_leave(mnet, pkt, t);
+		return err == -EEXIST ? NF_DROP : mcp_leave(mnet, pkt, t, NULL);
 	}
 	atomic64_inc(t->hits);
 	mcp_conversion_count_request(s);
@@ -630,7 +645,7 @@ static unsigned int mcp_take(struct mcp_net *mnet, struct mcp_packet *pkt,
 
 discard:
 	mcp_session_discard(s);
-	return mcp_leave(mnet, pkt, t);
+	return mcp_leave(mnet, pkt, t, old);
 }
 
 /* A further subflow: of a connection that is steered, or none of ours. */
@@ -658,8 +673,10 @@ static unsigned int mcp_take_syn(struct mcp_net *mnet, struct mcp_packet *pkt,
 	mcp_packet_options(pkt);
 	if (pkt->opt.mp_join)
 		return mcp_take_join(mnet, pkt);
-	if (pkt->skb->pkt_type != PACKET_HOST || !mcp_wants(mnet, pkt, &t))
+	if (pkt->skb->pkt_type != PACKET_HOST)
 		return mcp_go_on(mnet, pkt);
+	if (!mcp_wants(mnet, pkt, &t))
+		return mcp_go_on_anew(mnet, pkt, old);
 	if (nf_checksum(pkt->skb, pkt->state->hook, pkt->thoff, IPPROTO_TCP,
 			pkt->family))
 		return NF_DROP;

@@ -237,6 +237,9 @@ static bool mcp_intercept_wants(struct mcp_net *mnet, const struct sk_buff *skb,
 		return mcp_withdraw_joins(mnet, opt->token, to);
 	if (sk->sk_kern_sock && (!opt->mp_capable || !sk_is_mptcp(sk)))
 		return false;
+	/* Who chooses a way himself is not led another. */
+	if (sk->sk_mark || sk->sk_bound_dev_if)
+		return false;
 	rule = mcp_intercept_match(mnet, from, to, lo);
 	if (!rule)
 		return false;
@@ -245,7 +248,8 @@ static bool mcp_intercept_wants(struct mcp_net *mnet, const struct sk_buff *skb,
 			mcp_steer_wants(mnet, rule->peer, to) &&
 			!mcp_intercept_own(mnet, from, to);
 	return rule->action != MCP_INTERCEPT_PEER ||
-		mcp_peer_usable(mnet, rule->peer, 0);
+		(mcp_peer_usable(mnet, rule->peer, 0) &&
+		 !mcp_peer_at(mnet, to));
 }
 
 /**

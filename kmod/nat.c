@@ -100,14 +100,17 @@ static void mcp_put_option(struct mcp_segment *seg, u8 kind, u8 len)
 
 /*
  * A server that answers nothing may never see a SYN with MP_CAPABLE: the next one
- * goes without. A SYN/ACK would need a key, which is not ours to make.
+ * goes without; but a peer would refuse that. A SYN/ACK would need a key, which is
+ * not ours to make.
  */
-static void mcp_nat_mp_capable(struct mcp_downstream *d, struct mcp_segment *seg)
+static void mcp_nat_mp_capable(struct mcp_session *s, struct mcp_segment *seg)
 {
+	struct mcp_downstream *d = &s->down;
+
 	if (!d->relay || d->both_syn ||
 	    seg->options_len > sizeof(seg->options) - 4)
 		return;
-	if (d->syns >= MCP_SYNS_WITH_MP_CAPABLE) {
+	if (d->syns >= MCP_SYNS_WITH_MP_CAPABLE && !mcp_steered(s)) {
 		d->bare = true;
 		return;
 	}
@@ -161,7 +164,7 @@ static void mcp_nat_options(struct mcp_session *s, struct mcp_segment *seg,
 	} else {
 		mcp_count(s->mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
 	}
-	mcp_nat_mp_capable(d, seg);
+	mcp_nat_mp_capable(s, seg);
 }
 
 /* A segment of this connection, as far as it does not depend on the route. */

@@ -473,6 +473,7 @@ static int mcp_get_forward(struct genl_info *info, struct mcp_forward *forward,
 			   u32 *lifetime, bool whole)
 {
 	struct nlattr *tb[MCP_FORWARD_A_MAX + 1];
+	struct mcp_endpoint to;
 	int err;
 
 	if (GENL_REQ_ATTR_CHECK(info, MCP_A_FORWARD))
@@ -498,7 +499,10 @@ static int mcp_get_forward(struct genl_info *info, struct mcp_forward *forward,
 			       "all ports of an address go to the same ports of the client");
 		return -EINVAL;
 	}
-	if (mcp_endpoint_equal(&forward->external, &forward->client)) {
+	to = forward->client;
+	if (!to.port)
+		to.port = forward->external.port;
+	if (mcp_endpoint_equal(&forward->external, &to)) {
 		NL_SET_ERR_MSG(info->extack, "that is a loop");
 		return -EINVAL;
 	}

@@ -41,6 +41,7 @@ int mcp_peer_add(struct mcp_peers *peers, const struct mcp_peer_spec *spec)
 	if (!peer)
 		return -ENOMEM;
 	refcount_set(&peer->ref, 1);
+	peer->worked = jiffies;
 	spin_lock_init(&peer->lock);
 	peer->spec = *spec;
 	peer->id = ffz(peers->ids);
@@ -294,6 +295,8 @@ void mcp_peer_count(struct mcp_peer *peer, enum mcp_peer_count count)
  */
 void mcp_peer_works(struct mcp_peer *peer)
 {
+	if (READ_ONCE(peer->worked) != jiffies)
+		WRITE_ONCE(peer->worked, jiffies);
 	if (READ_ONCE(peer->state) == MCP_PEER_UP)
 		return;
 	spin_lock_bh(&peer->lock);

@@ -60,6 +60,8 @@ enum mcp_peer_count {
  * @lock:	guards what follows, and the cookie; taken with BH off
  * @state:	enum mcp_peer_state
  * @until:	jiffies; DOWN and PLAIN: it is tried again then
+ * @worked:	jiffies; when it last has shown that it converts. Written without the
+ *		lock
  * @plain_from:	PLAIN: our address when that was seen
  * @late:	its SYNs lose their payload on the way
  * @late_until:	jiffies; with @late: until that is tried again
@@ -74,6 +76,7 @@ struct mcp_peer {
 	spinlock_t lock;		/* see above */
 	u8 state;
 	unsigned long until;
+	unsigned long worked;
 	struct mcp_endpoint plain_from;
 	bool late;
 	unsigned long late_until;

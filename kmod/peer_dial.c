@@ -182,13 +182,22 @@ static void mcp_peer_dial_drop(struct mcp_session *s)
 }
 
 /* Is this host, and not the peer, why it could not be dialled? */
-static bool mcp_peer_dial_is_ours(const struct mcp_session *s, int err)
+static bool mcp_peer_dial_is_ours(struct mcp_session *s, int err)
 {
-	/* net.mptcp.enabled is 0. */
-	if (err == -ENOPROTOOPT)
+	switch (err) {
+	case -ENOPROTOOPT:		/* net.mptcp.enabled is 0 */
 		mcp_count(s->mnet, MCP_STAT_PEER_NOT_MPTCP);
-	return err == -ENOPROTOOPT ||
-		(s->peer_dial->steered && err == -EADDRNOTAVAIL);
+		return true;
+	case -EADDRINUSE:		/* no port is left */
+	case -EADDRNOTAVAIL:
+	case -EEXIST:
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -ENETDOWN:			/* the namespace goes away */
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Begins to dial the peer that is chosen. 0 or a negative error. */
@@ -204,6 +213,7 @@ static int mcp_peer_dial_connect(struct mcp_session *s, enum mcp_peer_way way)
 		to = &s->request.server;
 	}
 	pd->way = way;
+	pd->began = jiffies;
 	pd->heard = MCP_PEER_HEARD_NOTHING;
 	pd->sent = false;
 	pd->answer_len = 0;
@@ -269,8 +279,12 @@ static enum mcp_outcome mcp_peer_dial_anew(struct mcp_session *s,
 	err = mcp_peer_dial_connect(s, way);
 	if (!err)
 		return MCP_OUTCOME_PENDING;
-	return mcp_peer_dial_is_ours(s, err) ? MCP_OUTCOME_PASS :
-		mcp_peer_dial_failed(s);
+	if (!mcp_peer_dial_is_ours(s, err))
+		return mcp_peer_dial_failed(s);
+	mcp_peer_dial_drop(s);
+	mcp_peer_dial_set(s, NULL);
+	s->syn_until = 0;
+	return MCP_OUTCOME_PASS;
 }
 
 /* The peer has made the connection. */
@@ -313,6 +327,10 @@ static enum mcp_outcome mcp_peer_dial_error(struct mcp_session *s,
 			break;
 		mcp_count(s->mnet, MCP_STAT_PEER_COOKIE_LEARNT);
 		return mcp_peer_dial_anew(s, pd->way);
+	case MCP_ERR_MALFORMED:
+	case MCP_ERR_UNSUPPORTED_MESSAGE:
+		/* It is about this request, and not about all. */
+		return mcp_peer_dial_next(s);
 	}
 	return mcp_peer_dial_failed(s);
 }
@@ -328,7 +346,7 @@ static enum mcp_outcome mcp_peer_dial_answer(struct mcp_session *s)
 	if (!pd->answer)
 		pd->answer = kmalloc(MCP_CONVERT_MAX, GFP_KERNEL);
 	if (!pd->answer)
-		return mcp_peer_dial_failed(s);
+		return mcp_peer_dial_next(s);
 	for (;;) {
 		decoded = mcp_answer_decode(pd->answer, pd->answer_len, &answer);
 		if (decoded != MCP_DECODE_MORE)
@@ -395,8 +413,13 @@ static enum mcp_outcome mcp_peer_dial_reset(struct mcp_session *s)
 /* Nobody has answered. To a probe that is an answer: no MCP is one that resets. */
 static enum mcp_outcome mcp_peer_dial_silence(struct mcp_session *s)
 {
-	if (s->peer_dial->way == MCP_PEER_PROBE)
+	const struct mcp_peer_dial *pd = s->peer_dial;
+
+	if (pd->way == MCP_PEER_PROBE)
 		return mcp_peer_dial_refused(s, MCP_OUTCOME_REFUSED);
+	/* It has answered others meanwhile: so it is the request that it ignores. */
+	if (time_after(READ_ONCE(pd->peer->worked), pd->began))
+		return mcp_peer_dial_next(s);
 	return mcp_peer_dial_failed(s);
 }
 

@@ -46,6 +46,7 @@ enum mcp_peer_heard {
  * @tried:	bits of those who are not to be asked again
  * @peer:	whom it asks, or has asked; with a reference, NULL: nobody. Set under
  *		mcp_session.lock
+ * @began:	jiffies; when @peer was asked
  * @way:	enum mcp_peer_way
  * @heard:	enum mcp_peer_heard; written by packets
  * @sent:	the late request is written
@@ -63,6 +64,7 @@ struct mcp_peer_dial {
 	bool admitted;
 	u64 tried;
 	struct mcp_peer *peer;
+	unsigned long began;
 	u8 way;
 	u8 heard;
 	bool sent;

@@ -93,11 +93,13 @@ struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 	struct sk_buff *copy;
 	struct tcphdr _th, *th;
 	unsigned int len;
+	bool stale;
 
 	th = skb_header_pointer(skb, thoff, sizeof(_th), &_th);
 	if (!th)
 		return NULL;
 	len = thoff + th->doff * 4 + payload_len;
+	stale = skb->ip_summed == CHECKSUM_PARTIAL || skb->len > len;
 	if (pskb_trim(skb, len))
 		return NULL;
 	skb_gso_reset(skb);
@@ -112,6 +114,13 @@ struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 		return NULL;
 	}
 	mcp_fix_length(copy);
+	/* It may go on to where that is looked at. */
+	if (stale) {
+		th = (struct tcphdr *)(copy->data + thoff);
+		th->check = 0;
+		th->check = mcp_tcp_sum(copy, len - thoff,
+					csum_partial(th, len - thoff, 0));
+	}
 	return copy;
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/net.h>
@@ -11,6 +13,7 @@
 #include "compat.h"
 #include "conversion.h"
 #include "deliver.h"
+#include "icmp.h"
 #include "reply.h"
 #include "session.h"
 #include "socket.h"
@@ -478,19 +481,40 @@ static void mcp_held_reset(struct mcp_session *s, struct sk_buff *skb)
 	kfree_skb(skb);
 }
 
+/*
+ * The code for the client: what the server's network, or a peer, has said, if it
+ * means the same there; else that the port is unreachable, which is as final.
+ */
+static u8 mcp_held_code(const struct mcp_session *s)
+{
+	u16 family = s->key.client.family;
+	u8 code = s->down.icmp_code;
+
+	if (s->request.server.family == family &&
+	    mcp_icmp_kind(family, family == AF_INET ? ICMP_DEST_UNREACH :
+			  ICMPV6_DEST_UNREACH, code) == MCP_ICMP_HARD)
+		return code;
+	return family == AF_INET ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
+}
+
 static void mcp_held_unreachable(struct mcp_session *s, struct sk_buff *skb)
 {
-	mcp_reply_unreachable(s->mnet, skb, &s->key.client, s->down.icmp_code);
+	/* Errors have no way to one of the host's own, which is on none. */
+	if (skb->dev->flags & IFF_LOOPBACK) {
+		mcp_held_reset(s, skb);
+		return;
+	}
+	mcp_reply_unreachable(s->mnet, skb, &s->key.client, mcp_held_code(s));
 	kfree_skb(skb);
 }
 
 static void mcp_held_pass(struct mcp_session *s, struct sk_buff *skb)
 {
 	/* One of the host's own has come by a way that is not the server's. */
-	if (skb->dev->flags & IFF_LOOPBACK)
-		mcp_deliver_out(s->mnet->net, skb, s->key.client.family);
-	else
+	if (!(skb->dev->flags & IFF_LOOPBACK))
 		s->okfn(s->mnet->net, NULL, skb);
+	else if (!mcp_deliver_out(s->mnet->net, skb, s->key.client.family))
+		kfree_skb(skb);
 }
 
 /**

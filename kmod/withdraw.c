@@ -155,6 +155,8 @@ static struct mcp_withdrawal *mcp_withdraw_begin(struct mcp_session *s,
 	if (!w)
 		goto free;
 	w->session = s;
+	w->steered = mcp_steered(s);
+	w->mcp = s->key.mcp;
 	INIT_LIST_HEAD(&w->subflows);
 	INIT_LIST_HEAD(&w->joins);
 	list_add(&sf->list, &w->subflows);
@@ -394,8 +396,8 @@ static struct mcp_withdrawal *mcp_withdraw_find(struct mcp_net *mnet,
 	if (!atomic_read(&mnet->translated))
 		return NULL;
 	w = rhashtable_lookup(&mnet->tokens, &token, mcp_token_params);
-	if (!w || mcp_steered(w->session) != steered ||
-	    (steered && !mcp_endpoint_equal(&w->session->key.mcp, to)))
+	if (!w || w->steered != steered ||
+	    (steered && !mcp_endpoint_equal(&w->mcp, to)))
 		return NULL;
 	return w;
 }

@@ -27,6 +27,8 @@ struct sk_buff;
  *		connection (RFC 8684 section 3.2)
  * @hashed:	@node is there
  * @session:	constant
+ * @steered:	constant; it is led to a peer
+ * @mcp:	constant; where the client's SYN went
  * @rcu:	for freeing
  * @subflows:	struct mcp_subflow
  * @count:	how many; read anywhere
@@ -43,6 +45,8 @@ struct mcp_withdrawal {
 	__be32 token;
 	bool hashed;
 	struct mcp_session *session;
+	bool steered;
+	struct mcp_endpoint mcp;
 	struct rcu_head rcu;
 	struct list_head subflows;
 	u8 count;

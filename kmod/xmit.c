@@ -19,7 +19,7 @@ static struct dst_entry *mcp_xmit_route4(struct net *net,
 	struct rtable *rt;
 
 	/* Any source: an address of the pool need not be the host's. */
-	flowi4_init_output(&fl4, 0, 0, seg->tos & ~INET_ECN_MASK,
+	flowi4_init_output(&fl4, 0, seg->mark, seg->tos & ~INET_ECN_MASK,
 			   RT_SCOPE_UNIVERSE, IPPROTO_TCP, FLOWI_FLAG_ANYSRC,
 			   seg->dst.addr.ip, seg->src.addr.ip, seg->dst.port,
 			   seg->src.port, GLOBAL_ROOT_UID);
@@ -40,6 +40,7 @@ static struct dst_entry *mcp_xmit_route6(struct net *net,
 #if IS_ENABLED(CONFIG_IPV6)
 	struct flowi6 fl6 = {
 		.flowi6_proto = IPPROTO_TCP,
+		.flowi6_mark = seg->mark,
 		.flowi6_flags = FLOWI_FLAG_ANYSRC,
 		.flowi6_uid = GLOBAL_ROOT_UID,
 		.flowlabel = ip6_make_flowinfo(seg->tos & ~INET_ECN_MASK, 0),

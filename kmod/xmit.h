@@ -31,6 +31,7 @@ struct mcp_segment {
 	struct mcp_endpoint dst;
 	u32 seq;
 	u32 ack;
+	u32 mark;
 	u8 flags;
 	u8 tos;
 	u16 window;

@@ -9,7 +9,7 @@ import pytest
 
 import codec
 from capture import MP_CAPABLE, has_mptcp, mptcp_subtypes
-from gateway import BLACKHOLE, DEBUG, address
+from gateway import BLACKHOLE, DEBUG, FAMILY, address
 from netns import wait_for
 from streams import MB, end_both, transfer
 from wire import SYN
@@ -241,6 +241,7 @@ def passes_without_mptcp(gw):
     transfer(host, server, 100_000)
     end_both(host, server)
     assert len(far.syns()) == 1 and not up.segments()
+    assert far.syns()[0].sum_is_right
     gw.wait("g", intercepted=1, intercept_passed=1, peer_not_mptcp=1, session_new=1)
     assert {peer["state"] for peer in gw.peers()} == {"unknown"}
 
@@ -353,7 +354,10 @@ def test_payload_stripped(gw, coding):
         assert server.getpeername()[0] == address("9.0", 1)
         transfer(host, server, 100_000, 1)
         transfer(server, host, 100_000, 2)
-        assert [bool(syn.payload) for syn in up.syns()] == [True] + [False] * connection
+        asked = {}      # by the first SYN from each port
+        for syn in up.syns():
+            asked.setdefault(syn.sport, bool(syn.payload))
+        assert list(asked.values()) == [True] + [False] * connection
         end_both(host, server)
     peer, = gw.peers()
     assert peer["state"] == "up" and peer["late"] == 2 and peer["failed"] == 0
@@ -401,12 +405,64 @@ def test_local_passes(gw):
     gw.ctl("g", "intercept add local via net")
     listener = gw.listen()
     gw.drop("n", "tcp dport 5124")
+    far = gw.capture("s", "s0", "tcp")
     for _ in range(2):
         host = gw.connect(listener, name="g")
         server = listener.accept()
         assert server.getpeername()[0] == address("2.1", 2)
         transfer(host, server, 20_000)
         end_both(host, server)
+    assert far.syns()[0].sum_is_right
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_routed_to_the_host(gw, family):
+    """What is the host's by a route, without an address, is its own; so is what chooses a
+    way itself."""
+    prefix, where = {4: ("10.55.0.0/16", "10.55.0.1"), 6: ("fd55::/64", "fd55::1")}[family]
+    gw.up(second=False)
+    gw.take("local", "dev lan0")
+    gw.ns["g"].run("ip", f"-{family}", "route", "add", "local", prefix, "dev", "lo")
+    try:
+        sock = gw.ns["g"].socket(FAMILY[family])
+        sock.bind(("0.0.0.0" if family == 4 else "::", 90))
+        sock.listen()
+        for name in "g", "h":
+            client = gw.connect((where, 90), name=name)
+            server, _ = sock.accept()
+            client.sendall(b"x")
+            assert server.recv(1) == b"x"
+            server.close()
+    finally:
+        gw.ns["g"].run("ip", f"-{family}", "route", "del", "local", prefix, "dev", "lo")
+    listener = gw.listen(family)
+    marked = gw.socket("g", family)
+    marked.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 7)
+    marked.connect((listener.address, listener.port))
+    assert listener.accept().getpeername()[0] == address("2.1", 2, family)
+    assert "intercepted" not in gw.counted("g")
+
+
+@pytest.mark.parametrize("coding", CODECS)
+def test_peer_itself(gw, coding):
+    """A connection to a peer's own address, at which nobody could dial, is let by; and one
+    that it ignores, or refuses to dial at all, does not keep others from it."""
+    gw.up("peer-timeout 700ms", second=False, peer=f"codec {coding}")
+    gw.take()
+    host = gw.connect((address("2.1", 1), 5124))
+    host.close()
+    assert "intercepted" not in gw.counted("g")
+    listener = gw.listen()
+    ignored = gw.socket()
+    ignored.setblocking(False)
+    assert ignored.connect_ex(("10.9.0.255", 80)) == errno.EINPROGRESS
+    wait_for(lambda: gw.counted("g").get("dial"), what="the dial")
+    while not gw.counted("g").get("session-passed"):
+        host = gw.connect(listener)
+        assert listener.accept().getpeername()[0] == address("9.0", 1)
+        host.close()
+    peer, = gw.peers()
+    assert (peer["state"], peer["failed"]) == ("up", 0)
 
 
 def test_masquerade(gw):

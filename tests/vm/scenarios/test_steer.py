@@ -226,21 +226,22 @@ def test_idle(gw):
     gw.nft("n", "flush ruleset\n")
 
 
-def test_syns_lost(gw):
-    """The client's SYN comes again: so does the request, once for each; and the answer has
-    no echo."""
-    steer(gw, "h", second=False)
-    gw.nft("n", "table inet lost { chain c { type filter hook input priority 0;"
-                " tcp dport 5124 tcp flags & (syn | ack) == syn limit rate 1/hour burst 1 packets"
-                " drop; }\n}\n")
+@pytest.mark.parametrize("lost", [1, 2])
+def test_syns_lost(gw, lost):
+    """The client's SYN comes again: so does the request, once for each, always in one of
+    MPTCP; and the answer has no echo."""
+    steer(gw, "h", "peer-timeout 10s", second=False)
+    gw.drop("n", "tcp dport 5124 tcp flags & (syn | ack) == syn limit rate 1/hour "
+                 f"burst {lost} packets")
     up = gw.capture("g", "u0", "tcp")
     near = gw.capture("h", "h0", "tcp")
     client, server = connected(gw, "h")
     transfer(client, server, 20_000)
     transfer(server, client, 20_000)
     element = codec.mp_convert(address("9.0", 2), 80)
-    assert [syn.payload for syn in up.syns()] == [element] * 2
-    assert len(near.syns()) == 2 and [s.payload for s in near.synacks()] == [b""]
+    assert [syn.payload for syn in up.syns()] == [element] * (lost + 1)
+    assert [mptcp_subtypes(syn) for syn in up.syns()] == [[MP_CAPABLE]] * (lost + 1)
+    assert len(near.syns()) == lost + 1 and [s.payload for s in near.synacks()] == [b""]
     end_both(client, server)
 
 
