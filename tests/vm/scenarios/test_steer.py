@@ -22,10 +22,11 @@ FIREWALL = ("table inet t { chain post { type nat hook postrouting priority 100;
             "\n}\n")
 
 
-def steer(gw, who, settings="", family=4, network="", **kwargs):
+def steer(gw, who, settings="", family=4, network="", transitory="2s", **kwargs):
     """The gateway leads MPTCP of its host ("h"), or its own ("g"), to the network MCPs."""
     # A session that is over is remembered for the transitory time.
-    gw.up(f"{settings} transitory-idle 2s i-know", network=network, family=family, **kwargs)
+    gw.up(f"{settings} transitory-idle {transitory} i-know", network=network, family=family,
+          **kwargs)
     gw.take("dev lan0" if who == "h" else "local")
 
 
@@ -230,7 +231,7 @@ def test_idle(gw):
 def test_syns_lost(gw, lost):
     """The client's SYN comes again: so does the request, once for each, always in one of
     MPTCP; and the answer has no echo."""
-    steer(gw, "h", "peer-timeout 10s", second=False)
+    steer(gw, "h", "peer-timeout 10s", transitory="6s", second=False)
     gw.drop("n", "tcp dport 5124 tcp flags & (syn | ack) == syn limit rate 1/hour "
                  f"burst {lost} packets")
     up = gw.capture("g", "u0", "tcp")
