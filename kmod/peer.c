@@ -295,8 +295,11 @@ void mcp_peer_count(struct mcp_peer *peer, enum mcp_peer_count count)
  */
 void mcp_peer_works(struct mcp_peer *peer)
 {
-	if (READ_ONCE(peer->worked) != jiffies)
-		WRITE_ONCE(peer->worked, jiffies);
+	unsigned long now = jiffies;
+
+	/* Others read it all the time: it is written only once a tick. */
+	if (READ_ONCE(peer->worked) != now)
+		WRITE_ONCE(peer->worked, now);
 	if (READ_ONCE(peer->state) == MCP_PEER_UP)
 		return;
 	spin_lock_bh(&peer->lock);
