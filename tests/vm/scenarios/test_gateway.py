@@ -101,7 +101,8 @@ def test_unreachable(gw, coding):
 
 def test_flushed_before_the_answer(gw):
     """What the operator ends before the answer is not dialled for by anybody for long."""
-    gw.up(network="hold-timeout 2s syn-timeout 2s")
+    limit = 12 if DEBUG else 4
+    gw.up(network=f"hold-timeout {limit}s syn-timeout {limit}s")
     gw.take()
     gw.drop("s", "tcp dport 83")
     sock = gw.socket()
