@@ -133,7 +133,7 @@ static bool mcp_downstream_reclaim(struct mcp_session *s,
 				   const struct mcp_endpoint *addr)
 {
 	return mcp_pool_short(&s->mnet->pool, addr) &&
-		mcp_session_make_room(s->mnet, MCP_MARK_CLOSING, s);
+		mcp_session_make_room(s->mnet, MCP_MARK_CLOSING, s, NULL);
 }
 
 /* A port is free again, and it is this session's turn. */
@@ -225,7 +225,8 @@ static bool mcp_downstream_crowded(struct mcp_session *s,
 	/* It may also be that a port has become free since there was none. */
 	if (!mcp_downstream_reclaim(s, addr) &&
 	    (!wanted ||
-	     !mcp_session_make_room(s->mnet, MCP_MARK_HALF_OPEN, s)))
+	     !mcp_session_make_room(s->mnet, MCP_MARK_HALF_OPEN, s,
+				    NULL)))
 		return !d->map && alike;
 	d->crowded++;
 	if (d->map)
@@ -524,18 +525,26 @@ bool mcp_downstream_heard_since(struct mcp_session *s, unsigned long when)
 			 MCP_UPSTREAM_MPTCP && subflows > 1);
 }
 
+/* Who waits for a port himself has none to give. Another's worker may change it. */
+static bool mcp_downstream_has_port(const struct mcp_session *s)
+{
+	return READ_ONCE(s->down.map);
+}
+
 /**
  * mcp_downstream_keep_room() - the session was told to make room, and does not
  * @s: the session
  *
- * If others wait for a port, the next one is told instead.
+ * If others wait for a port, the next one that has one is told instead. Where there
+ * is none, these hear it when the last port is a bound session's.
  *
  * Context: the worker.
  */
 void mcp_downstream_keep_room(struct mcp_session *s)
 {
 	if (wq_has_sleeper(&s->mnet->pool.freed))
-		mcp_session_make_room(s->mnet, MCP_MARK_HALF_OPEN, s);
+		mcp_session_make_room(s->mnet, MCP_MARK_HALF_OPEN, s,
+				      mcp_downstream_has_port);
 }
 
 /**

@@ -222,7 +222,8 @@ int mcp_session_publish(struct mcp_session *s, bool held, gfp_t gfp)
 	if (s->half_open) {
 		mcp_session_mark(s, MCP_MARK_HALF_OPEN, true);
 		if (mcp_policy_crowded(mnet))
-			mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, s);
+			mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, s,
+					      NULL);
 	}
 	/* Pairs with mcp_session_ready(). */
 	smp_store_release(&s->published, true);
@@ -368,6 +369,8 @@ static struct mcp_session *mcp_session_first(struct mcp_net *mnet, xa_mark_t mar
  * @mnet: the namespace
  * @mark: which kind: MCP_MARK_HALF_OPEN, ...
  * @but: not this one, for which the room is; or NULL
+ * @has: does a session have what is wanted? If the oldest has not, nobody is told;
+ *	 or NULL
  *
  * Numbers are given out in a circle: the oldest session is the first one from
  * the next number on. It loses its mark, so that nobody is asked twice, and is
@@ -379,7 +382,8 @@ static struct mcp_session *mcp_session_first(struct mcp_net *mnet, xa_mark_t mar
  * Return: false if there is none.
  */
 bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
-			   const struct mcp_session *but)
+			   const struct mcp_session *but,
+			   bool (*has)(const struct mcp_session *s))
 {
 	struct mcp_session *s;
 
@@ -387,6 +391,8 @@ bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
 	s = mcp_session_first(mnet, mark, mnet->next_id, U32_MAX, but);
 	if (!s)
 		s = mcp_session_first(mnet, mark, 0, mnet->next_id, but);
+	if (s && has && !has(s))
+		s = NULL;
 	if (s) {
 		__xa_clear_mark(&mnet->sessions, s->id, mark);
 		/* Who is in there has its reference for life. */

@@ -213,7 +213,8 @@ void mcp_session_kick(struct mcp_session *s);
 void mcp_session_signal(struct mcp_session *s, int event);
 void mcp_session_mark(struct mcp_session *s, xa_mark_t mark, bool set);
 bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
-			   const struct mcp_session *but);
+			   const struct mcp_session *but,
+			   bool (*has)(const struct mcp_session *s));
 void mcp_session_wait_on(struct mcp_session *s, struct wait_queue_entry *wait,
 			 wait_queue_func_t wake, struct socket *sock);
 void mcp_session_wait_off(struct wait_queue_entry *wait, struct socket *sock);

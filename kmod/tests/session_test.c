@@ -158,7 +158,8 @@ static void mcp_session_oldest_makes_room(struct kunit *test)
 
 	/* Numbers begin anew among them. */
 	mnet->next_id = U32_MAX - 1;
-	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN,
+						       NULL, NULL));
 	for (i = 0; i < 6; i++) {
 		s[i] = mcp_test_session(test, i + 1);
 		KUNIT_ASSERT_EQ(test, mcp_session_publish(s[i], i % 2, GFP_KERNEL), 0);
@@ -172,11 +173,18 @@ static void mcp_session_oldest_makes_room(struct kunit *test)
 		if (i == 1 || i == 3)
 			continue;
 		KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[i]));
-		KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+		KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN,
+							      NULL, NULL));
 		KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[i]));
 	}
-	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN,
+						       NULL, NULL));
 	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[1]));
+}
+
+static bool mcp_test_has_none(const struct mcp_session *s)
+{
+	return false;
 }
 
 static void mcp_session_makes_no_room_for_itself(struct kunit *test)
@@ -189,11 +197,16 @@ static void mcp_session_makes_no_room_for_itself(struct kunit *test)
 		s[i] = mcp_test_session(test, i + 1);
 		KUNIT_ASSERT_EQ(test, mcp_session_publish(s[i], true, GFP_KERNEL), 0);
 	}
-	KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, s[0]));
+	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN,
+						       s[0], mcp_test_has_none));
+	KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN,
+						      s[0], NULL));
 	KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[1]));
-	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, s[0]));
+	KUNIT_EXPECT_FALSE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN,
+						       s[0], NULL));
 	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[0]));
-	KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL));
+	KUNIT_EXPECT_TRUE(test, mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN,
+						      NULL, NULL));
 	KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[0]));
 }
 
@@ -218,7 +231,7 @@ static void mcp_session_one_for_one(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, s[0]);
 	KUNIT_ASSERT_EQ(test, mcp_session_publish(s[0], true, GFP_KERNEL), 0);
 	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[2]));
-	while (mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL))
+	while (mcp_session_make_room(mnet, MCP_MARK_HALF_OPEN, NULL, NULL))
 		;
 	KUNIT_EXPECT_FALSE(test, mcp_test_evicted(s[0]));
 	KUNIT_EXPECT_TRUE(test, mcp_test_evicted(s[4]));
