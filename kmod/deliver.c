@@ -18,29 +18,48 @@
  * @ep: the address
  *
  * Context: any but hard interrupt.
- * Return: what the routes of IPv4 say of it; of IPv6, whether it is the host's, by
- * an address or a route: RTN_LOCAL or RTN_UNICAST.
+ * Return: what the routes of IPv4 say of it; of IPv6, whether it is the host's:
+ * RTN_LOCAL or RTN_UNICAST.
  */
 unsigned int mcp_address_type(struct net *net, const struct mcp_endpoint *ep)
 {
-	bool local = false;
+	struct in6_addr in6;
 
 	if (ep->family == AF_INET)
 		return inet_addr_type(net, ep->addr.ip);
-#if IS_ENABLED(CONFIG_IPV6)
-	{
-		struct in6_addr in6;
-		struct rt6_info *rt;
+	memcpy(&in6, ep->addr.ip6, sizeof(in6));
+	return ipv6_chk_addr(net, &in6, NULL, 0) ? RTN_LOCAL : RTN_UNICAST;
+}
 
-		memcpy(&in6, ep->addr.ip6, sizeof(in6));
-		rt = rt6_lookup(net, &in6, NULL, 0, NULL, 0);
-		local = rt && rt->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST);
-		if (rt)
-			ip6_rt_put(rt);
-		local = local || ipv6_chk_addr(net, &in6, NULL, 0);
-	}
+/**
+ * mcp_route_type() - for whom is what is sent there?
+ * @net: the namespace
+ * @ep: the address
+ *
+ * The host can have a route of type local without an address. With IPv4 that is as
+ * good as one; with IPv6 no socket can be bound to it, so mcp_address_type() does not
+ * count it.
+ *
+ * Context: any but hard interrupt.
+ * Return: as mcp_address_type().
+ */
+unsigned int mcp_route_type(struct net *net, const struct mcp_endpoint *ep)
+{
+	unsigned int type = mcp_address_type(net, ep);
+#if IS_ENABLED(CONFIG_IPV6)
+	struct in6_addr in6;
+	struct rt6_info *rt;
+
+	if (ep->family == AF_INET || type == RTN_LOCAL)
+		return type;
+	memcpy(&in6, ep->addr.ip6, sizeof(in6));
+	rt = rt6_lookup(net, &in6, NULL, 0, NULL, 0);
+	if (rt && rt->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST))
+		type = RTN_LOCAL;
+	if (rt)
+		ip6_rt_put(rt);
 #endif
-	return local ? RTN_LOCAL : RTN_UNICAST;
+	return type;
 }
 
 static bool mcp_deliver4(struct sk_buff *skb)

@@ -554,7 +554,7 @@ static unsigned int mcp_go_on(struct mcp_net *mnet, struct mcp_packet *pkt)
 	 */
 	if (!(pkt->state->in->flags & IFF_LOOPBACK) || pkt->skb->sk ||
 	    !READ_ONCE(mnet->intercept.local) ||
-	    mcp_address_type(mnet->net, &pkt->key.mcp) == RTN_LOCAL)
+	    mcp_route_type(mnet->net, &pkt->key.mcp) == RTN_LOCAL)
 		return NF_ACCEPT;
 	return mcp_deliver_out(mnet->net, pkt->skb, pkt->family) ?
 		NF_STOLEN : NF_ACCEPT;

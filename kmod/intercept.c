@@ -158,7 +158,7 @@ struct mcp_rule *mcp_intercept_match(struct mcp_net *mnet,
 		if (!mcp_rule_fits(rule, from, to, dev))
 			continue;
 		if (rule->action == MCP_INTERCEPT_PASS ||
-		    mcp_address_type(mnet->net, to) != RTN_UNICAST ||
+		    mcp_route_type(mnet->net, to) != RTN_UNICAST ||
 		    mcp_pool_has(&mnet->pool, to))
 			return NULL;
 		return rule;

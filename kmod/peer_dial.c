@@ -230,6 +230,15 @@ static int mcp_peer_dial_connect(struct mcp_session *s, enum mcp_peer_way way)
 	return mcp_connect_from(s, &source, to);
 }
 
+/* No peer is to be asked. */
+static enum mcp_outcome mcp_peer_dial_pass(struct mcp_session *s)
+{
+	mcp_peer_dial_drop(s);
+	mcp_peer_dial_set(s, NULL);
+	s->syn_until = 0;
+	return MCP_OUTCOME_PASS;
+}
+
 /* The next peer that may do; MCP_OUTCOME_PASS: there is none. */
 static enum mcp_outcome mcp_peer_dial_next(struct mcp_session *s)
 {
@@ -259,8 +268,7 @@ static enum mcp_outcome mcp_peer_dial_next(struct mcp_session *s)
 			break;
 		mcp_peer_failed(s->mnet, peer);
 	}
-	s->syn_until = 0;
-	return MCP_OUTCOME_PASS;
+	return mcp_peer_dial_pass(s);
 }
 
 static enum mcp_outcome mcp_peer_dial_failed(struct mcp_session *s)
@@ -279,12 +287,8 @@ static enum mcp_outcome mcp_peer_dial_anew(struct mcp_session *s,
 	err = mcp_peer_dial_connect(s, way);
 	if (!err)
 		return MCP_OUTCOME_PENDING;
-	if (!mcp_peer_dial_is_ours(s, err))
-		return mcp_peer_dial_failed(s);
-	mcp_peer_dial_drop(s);
-	mcp_peer_dial_set(s, NULL);
-	s->syn_until = 0;
-	return MCP_OUTCOME_PASS;
+	return mcp_peer_dial_is_ours(s, err) ? mcp_peer_dial_pass(s) :
+		mcp_peer_dial_failed(s);
 }
 
 /* The peer has made the connection. */
@@ -464,10 +468,7 @@ enum mcp_outcome mcp_peer_dial_outcome(struct mcp_session *s)
 	spin_unlock_bh(&s->lock);
 	if (heard == MCP_PEER_HEARD_NOT_MPTCP) {
 		mcp_count(s->mnet, MCP_STAT_PEER_NOT_MPTCP);
-		mcp_peer_dial_drop(s);
-		mcp_peer_dial_set(s, NULL);
-		s->syn_until = 0;
-		return MCP_OUTCOME_PASS;
+		return mcp_peer_dial_pass(s);
 	}
 	if (heard == MCP_PEER_HEARD_NO_ECHO) {
 		mcp_peer_is_plain(s->mnet, pd->peer, &s->down.tuple.external);

@@ -37,6 +37,20 @@ static __sum16 mcp_tcp_sum(const struct sk_buff *skb, unsigned int len,
 			       len, IPPROTO_TCP, sum);
 }
 
+/* The TCP checksum of a packet that has been changed. Linear. */
+static void mcp_fix_checksum(struct sk_buff *skb, unsigned int thoff)
+{
+	struct tcphdr *th = (struct tcphdr *)(skb->data + thoff);
+	unsigned int len = skb->len - thoff;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		th->check = ~mcp_tcp_sum(skb, len, 0);
+		return;
+	}
+	th->check = 0;
+	th->check = mcp_tcp_sum(skb, len, csum_partial(th, len, 0));
+}
+
 /**
  * mcp_segment_consume() - take the payload out of a SYN
  * @skb: the SYN, on its way in; its checksum was verified
@@ -65,10 +79,9 @@ int mcp_segment_consume(struct sk_buff *skb, unsigned int thoff, u32 shift)
 
 	th = (struct tcphdr *)(skb->data + thoff);
 	th->seq = htonl(ntohl(th->seq) + shift);
-	th->check = 0;
-	th->check = mcp_tcp_sum(skb, len, csum_partial(th, len, 0));
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	skb->csum_level = 0;
+	mcp_fix_checksum(skb, thoff);
 	return 0;
 }
 
@@ -115,12 +128,8 @@ struct sk_buff *mcp_segment_copy(struct sk_buff *skb, unsigned int thoff,
 	}
 	mcp_fix_length(copy);
 	/* It may go on to where that is looked at. */
-	if (stale) {
-		th = (struct tcphdr *)(copy->data + thoff);
-		th->check = 0;
-		th->check = mcp_tcp_sum(copy, len - thoff,
-					csum_partial(th, len - thoff, 0));
-	}
+	if (stale)
+		mcp_fix_checksum(copy, thoff);
 	return copy;
 }
 
@@ -135,20 +144,6 @@ static int mcp_append(struct sk_buff *skb, const u8 *data, unsigned int len)
 	skb_put_data(skb, data, len);
 	mcp_fix_length(skb);
 	return 0;
-}
-
-/* The TCP checksum of a packet on its way out. */
-static void mcp_fix_checksum(struct sk_buff *skb, unsigned int thoff)
-{
-	struct tcphdr *th = (struct tcphdr *)(skb->data + thoff);
-	unsigned int len = skb->len - thoff;
-
-	if (skb->ip_summed == CHECKSUM_PARTIAL) {
-		th->check = ~mcp_tcp_sum(skb, len, 0);
-		return;
-	}
-	th->check = 0;
-	th->check = mcp_tcp_sum(skb, len, csum_partial(th, len, 0));
 }
 
 /**
