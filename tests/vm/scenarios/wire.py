@@ -378,6 +378,7 @@ class Answering(threading.Thread):
         elif segment.flags & SYN:
             before = sum(1 for syn in self.syns if (syn.src, syn.sport) == key[:2])
             self.syns.append(segment)
+            self.next[key] = segment.end
             what = self.on_syn(segment, before)
             if isinstance(what, bytes):
                 self.wire.send(what)
@@ -390,12 +391,14 @@ class Answering(threading.Thread):
             self.data(key, segment)
 
     def data(self, key, segment):
+        # What two CPUs have sent may change its order on the way; it comes again.
+        if segment.seq != self.next.setdefault(key, segment.seq):
+            return
         if key not in self.received:
             self.received[key] = b""
-            self.next[key] = segment.seq
             self.seq[key] = segment.ack
             self.say(key, segment, ACK | PSH, self.greeting)
-        if segment.seq != self.next[key] or segment.end == segment.seq:
+        if segment.end == segment.seq:
             return
         self.next[key] = segment.end
         self.received[key] += segment.payload
