@@ -11,9 +11,9 @@ from netns import wait_for
 from streams import MB, background, digest, end_both, finish, transfer
 
 # The uplinks limit, not the processors.
-RATE = 2 if DEBUG else 20               # Mbit/s, each
+RATE = 2 if DEBUG else 8                # Mbit/s, each
 LIMIT = f"rate {RATE}mbit burst 32k limit 100k"
-SIZE = (1 if DEBUG else 8) * MB
+SIZE = (1 if DEBUG else 4) * MB
 
 
 def limit(gw):
