@@ -7,12 +7,12 @@ from lab import DEBUG, PORT
 from streams import MB, background, end_both, finish, transfer
 from wire import RST, Wire, tcp_packet
 
-SIZE = (2 if DEBUG else 8) * MB
+SIZE = (2 if DEBUG else 3) * MB
 BUFFER = 512 * 1024
 # The paths, and never the processors, are what limits, and none of them keeps
 # more in its queue than a part of what the sender may have under way: so there is
 # always something for the next one.
-RATE = f"rate {2 if DEBUG else 20}mbit burst 32k limit 100k"
+RATE = f"rate {2 if DEBUG else 6}mbit burst 32k limit 100k"
 
 
 def limit_rate(lab):
