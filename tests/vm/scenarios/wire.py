@@ -365,7 +365,11 @@ class Answering(threading.Thread):
 
     def accept(self, syn):
         """Answers a SYN that was left waiting."""
-        self.wire.send(self.reply(syn, SYN | ACK, 1000, options=PLAIN_OPTIONS))
+        self.wire.send(self.synack(syn))
+
+    def synack(self, syn):
+        self.next[syn.src, syn.sport, syn.dst, syn.dport] = syn.end
+        return self.reply(syn, SYN | ACK, 1000, options=PLAIN_OPTIONS)
 
     def reply(self, segment, flags, seq, payload=b"", options=b""):
         return tcp_packet(segment.dst, segment.dport, segment.src, segment.sport,
@@ -378,15 +382,13 @@ class Answering(threading.Thread):
         elif segment.flags & SYN:
             before = sum(1 for syn in self.syns if (syn.src, syn.sport) == key[:2])
             self.syns.append(segment)
-            self.next[key] = segment.end
             what = self.on_syn(segment, before)
             if isinstance(what, bytes):
                 self.wire.send(what)
             elif what == "rst":
                 self.wire.send(self.reply(segment, RST | ACK, 0))
             elif what is not None:
-                synack = self.reply(segment, SYN | ACK, 1000, options=PLAIN_OPTIONS)
-                self.later.append((time.monotonic() + what, synack))
+                self.later.append((time.monotonic() + what, self.synack(segment)))
         else:
             self.data(key, segment)
 
