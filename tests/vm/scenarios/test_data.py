@@ -15,8 +15,8 @@ PROTOCOLS = ["mptcp", "tcp"]
 EARLY = [b"", b"!", bytes(range(240)) * 5]
 
 if DEBUG:
-    print("test_data: 20 MB instead of 100, the debug kernel is slow")
-BULK = (20 if DEBUG else 100) * MB
+    print("test_data: 5 MB instead of 100, the debug kernel is slow")
+BULK = (5 if DEBUG else 100) * MB
 
 
 def extended_tcp_header(client):
