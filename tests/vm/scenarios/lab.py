@@ -26,6 +26,7 @@ At the end of each test both ends are closed, and the MCP must have no session
 left within a minute; mark the test `leaves_sessions` if that is not to be.
 """
 
+import concurrent.futures
 import json
 import os
 import select
@@ -98,7 +99,8 @@ class Lab:
     # ------------------------------------------------------------ topology
 
     def _build(self):
-        """One batch a namespace: starting a program is slow in the machine."""
+        """One batch a namespace, and side by side: starting a program is slow in the
+        machine."""
         links = [(self.client, f"c{path}", f"mc{path}", path + 1) for path in range(self.paths)]
         links.append((self.server, "s0", "ms0", 9))
         lines = {namespace: ["link set lo up"] for namespace in self.namespaces}
@@ -119,9 +121,14 @@ class Lab:
         lines[self.server] += ["route add default via 10.0.9.1", "route add default via fd00:9::1"]
         lines[self.client] += ["mptcp limits set subflow 8 add_addr_accepted 8"]
         lines[self.mcp] += ["mptcp limits set subflow 8 add_addr_accepted 8"]
-        for namespace in (self.mcp, self.client, self.server):
-            namespace.ip(*lines[namespace])
-        self.client.run("ip", "-6", "-batch", "-", input="\n".join(rules[6]) + "\n")
+        self.mcp.ip(*lines[self.mcp])
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            running = [pool.submit(namespace.ip, *lines[namespace])
+                       for namespace in (self.client, self.server)]
+            running.append(pool.submit(self.client.run, "ip", "-6", "-batch", "-",
+                                       input="\n".join(rules[6]) + "\n"))
+            for run in running:
+                run.result()
         # The other end of a link has to be up before there is a route over it.
         self.mcp.ip(*(f"route add {prefix} via {gateway}" for prefix, gateway in BY_HAND))
         self.mcp.sysctl("net.ipv4.conf.all.rp_filter", 0)
