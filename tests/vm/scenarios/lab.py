@@ -26,7 +26,6 @@ At the end of each test both ends are closed, and the MCP must have no session
 left within a minute; mark the test `leaves_sessions` if that is not to be.
 """
 
-import concurrent.futures
 import json
 import os
 import select
@@ -38,7 +37,7 @@ import codec
 import control
 from capture import Capture
 from netns import TIMEOUT, Namespace, wait_for
-from streams import Connection, Listener
+from streams import Connection, Listener, background, finish
 
 TOP = os.path.abspath(os.path.dirname(__file__) + "/../../..")
 CTL = os.environ.get("MCP_CTL", TOP + "/build/mptcpproxyctl")
@@ -122,13 +121,12 @@ class Lab:
         lines[self.client] += ["mptcp limits set subflow 8 add_addr_accepted 8"]
         lines[self.mcp] += ["mptcp limits set subflow 8 add_addr_accepted 8"]
         self.mcp.ip(*lines[self.mcp])
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            running = [pool.submit(namespace.ip, *lines[namespace])
-                       for namespace in (self.client, self.server)]
-            running.append(pool.submit(self.client.run, "ip", "-6", "-batch", "-",
-                                       input="\n".join(rules[6]) + "\n"))
-            for run in running:
-                run.result()
+        running = [background(self.client.ip, *lines[self.client]),
+                   background(self.server.ip, *lines[self.server]),
+                   background(self.client.run, "ip", "-6", "-batch", "-",
+                              input="\n".join(rules[6]) + "\n")]
+        for run in running:
+            finish(run)
         # The other end of a link has to be up before there is a route over it.
         self.mcp.ip(*(f"route add {prefix} via {gateway}" for prefix, gateway in BY_HAND))
         self.mcp.sysctl("net.ipv4.conf.all.rp_filter", 0)

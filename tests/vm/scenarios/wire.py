@@ -368,8 +368,15 @@ class Answering(threading.Thread):
         self.wire.send(self.synack(syn))
 
     def synack(self, syn):
-        self.next[syn.src, syn.sport, syn.dst, syn.dport] = syn.end
-        return self.reply(syn, SYN | ACK, 1000, options=PLAIN_OPTIONS)
+        return self.noted(syn, self.reply(syn, SYN | ACK, 1000, options=PLAIN_OPTIONS))
+
+    def noted(self, syn, answer):
+        """The answer to a SYN; where the stream begins is known from here on, if it
+        accepts the SYN."""
+        said = parse(answer)
+        if said and said.flags & SYN and said.flags & ACK and said.ack == syn.end:
+            self.next[syn.src, syn.sport, syn.dst, syn.dport] = syn.end
+        return answer
 
     def reply(self, segment, flags, seq, payload=b"", options=b""):
         return tcp_packet(segment.dst, segment.dport, segment.src, segment.sport,
@@ -384,7 +391,7 @@ class Answering(threading.Thread):
             self.syns.append(segment)
             what = self.on_syn(segment, before)
             if isinstance(what, bytes):
-                self.wire.send(what)
+                self.wire.send(self.noted(segment, what))
             elif what == "rst":
                 self.wire.send(self.reply(segment, RST | ACK, 0))
             elif what is not None:
