@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import zlib
 
 import pytest
 
@@ -17,24 +18,26 @@ def pytest_configure(config):
         "markers", "leaves_sessions: the MCP need not be without sessions at the end")
 
 
-def each_value_once(items):
-    """Of the variants of each test as few as have each value of each parameter."""
-    seen, kept, left = set(), [], []
+def one_variant_each(items, turn):
+    """Of the variants of each test the one whose turn it is."""
+    variants = {}
     for item in items:
-        call = getattr(item, "callspec", None)
-        values = {(item.fspath, item.originalname, name, str(value))
-                  for name, value in call.params.items()} if call else {item.nodeid}
-        (left if values <= seen else kept).append(item)
-        seen |= values
-    return kept, left
+        name = getattr(item, "originalname", None) or item.name
+        variants.setdefault(f"{item.fspath.basename} {name}", []).append(item)
+    kept = {id(group[(zlib.crc32(name.encode()) + turn) % len(group)])
+            for name, group in variants.items()}
+    return ([item for item in items if id(item) in kept],
+            [item for item in items if id(item) not in kept])
 
 
 def pytest_collection_modifyitems(config, items):
-    """What one kernel runs in all variants, the others run in some, unless MCP_ALL is set:
-    the debug kernel is slow, and what depends on a kernel does not depend on each."""
-    if os.environ.get("MCP_KERNEL") == "6.12" or os.environ.get("MCP_ALL"):
+    """Of whole files, one kernel runs all variants and the others one each, unless MCP_ALL is
+    set: what depends on the kernel hardly depends on the variant."""
+    kernel = os.environ.get("MCP_KERNEL")
+    chosen = config.option.keyword or any("::" in word for word in config.args)
+    if kernel == "6.12" or chosen or os.environ.get("MCP_ALL"):
         return
-    kept, left = each_value_once(items)
+    kept, left = one_variant_each(items, turn=kernel == "debug")
     config.hook.pytest_deselected(items=left)
     items[:] = kept
 
