@@ -12,6 +12,7 @@ CTRL_CMD_GETFAMILY = 3
 CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_ATTR_MCAST_GROUPS = 1, 2, 7
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 NLMSG_ERROR, NLMSG_DONE = 2, 3
+MPTCP_PM_CMD_FLUSH_ADDRS = 4
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
 NLM_F_DUMP_INTR = 0x10
 NESTED = 0x8000
@@ -49,15 +50,15 @@ def pool(family=socket.AF_INET, address=b"\xc6\x33\x64\0", prefixlen=24, *more):
 class Genl:
     """A generic netlink socket in a namespace; None is the thread's own."""
 
-    def __init__(self, netns="m"):
+    def __init__(self, netns="m", family=b"mptcpproxy"):
         with inside(netns) if netns else contextlib.nullcontext():
             self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self.socket.settimeout(10)
         self.sequence = 0
         self.family = GENL_ID_CTRL
-        name = attribute(CTRL_ATTR_FAMILY_NAME, b"mptcpproxy\0")
+        name = attribute(CTRL_ATTR_FAMILY_NAME, family + b"\0")
         error, replies = self.request(CTRL_CMD_GETFAMILY, name)
-        assert not error, "the module is not there"
+        assert not error, f"there is no {family.decode()}"
         family = attributes(replies[0][4:])
         self.family = struct.unpack("H", family[CTRL_ATTR_FAMILY_ID])[0]
         groups = map(attributes, attributes(family[CTRL_ATTR_MCAST_GROUPS]).values())
@@ -102,6 +103,14 @@ class Genl:
 
     def close(self):
         self.socket.close()
+
+
+def forget_mptcp_endpoints(netns):
+    """`ip mptcp endpoint flush`, without starting a program."""
+    asking = Genl(netns, b"mptcp_pm")
+    error, _ = asking.request(MPTCP_PM_CMD_FLUSH_ADDRS)
+    asking.close()
+    assert not error, f"{netns}: error {error}"
 
 
 def attributes(octets):
