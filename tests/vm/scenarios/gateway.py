@@ -26,6 +26,7 @@ Both network MCPs convert, and route what is not converted; the gateway routes b
 import json
 import os
 import socket
+import struct
 import subprocess
 
 import control
@@ -298,7 +299,12 @@ class Gateway:
         """A host's connection to a server: a Listener, or (address, port)."""
         where = (server.address, server.port) if isinstance(server, Listener) else server
         sock = self.socket(name, 6 if ":" in where[0] else 4, protocol, source)
+        # In the way of connect() itself: an ICMP error wakes who polls before the socket has
+        # it (Linux from 5.14 on), and SO_ERROR is 0 still.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", TIMEOUT, 0))
+        sock.settimeout(None)
         sock.connect(where)
+        sock.settimeout(TIMEOUT)
         return sock
 
     def capture(self, name, iface, expression="", snap=65535):
