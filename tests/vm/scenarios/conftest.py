@@ -24,12 +24,11 @@ def one_variant_each(items, turn):
     """Of the variants of each test the one whose turn it is."""
     variants = {}
     for item in items:
-        name = getattr(item, "originalname", None) or item.name
-        variants.setdefault(f"{item.fspath.basename} {name}", []).append(item)
-    kept = {id(group[(zlib.crc32(name.encode()) + turn) % len(group)])
+        variants.setdefault(f"{item.fspath.basename} {item.originalname}", []).append(item)
+    kept = {group[(zlib.crc32(name.encode()) + turn) % len(group)]
             for name, group in variants.items()}
-    return ([item for item in items if id(item) in kept],
-            [item for item in items if id(item) not in kept])
+    return ([item for item in items if item in kept],
+            [item for item in items if item not in kept])
 
 
 def pytest_collection_modifyitems(config, items):

@@ -53,8 +53,8 @@ def encode(words):
 
 
 @contextlib.contextmanager
-def asking(netns):
-    control = genl.Genl(netns)
+def asking(netns, *family):
+    control = genl.Genl(netns, *family)
     try:
         yield control
     finally:
@@ -73,6 +73,13 @@ def up(netns, settings="", acl=("all",)):
             error, _ = control.request(genl.ACL_ADD, genl.acl(family, octets, 0))
             assert not error, f"acl add all: error {error}"
     return True
+
+
+def forget_mptcp_endpoints(netns):
+    """`ip mptcp endpoint flush`, without starting a program."""
+    with asking(netns, b"mptcp_pm") as control:
+        error, _ = control.request(genl.MPTCP_PM_CMD_FLUSH_ADDRS)
+    assert not error, f"{netns}: error {error}"
 
 
 def stats(netns):

@@ -169,7 +169,7 @@ class Gateway:
                                 genl.FORWARD_FLUSH, genl.PEER_FLUSH):
                     asking.request(command)
         for name in "hgnp":
-            genl.forget_mptcp_endpoints(self.ns[name].name)
+            control.forget_mptcp_endpoints(self.ns[name].name)
         for name, ifaces in self.touched.items():
             if "nft" in ifaces:
                 self.ns[name].nft("flush ruleset\n")

@@ -105,14 +105,6 @@ class Genl:
         self.socket.close()
 
 
-def forget_mptcp_endpoints(netns):
-    """`ip mptcp endpoint flush`, without starting a program."""
-    asking = Genl(netns, b"mptcp_pm")
-    error, _ = asking.request(MPTCP_PM_CMD_FLUSH_ADDRS)
-    asking.close()
-    assert not error, f"{netns}: error {error}"
-
-
 def attributes(octets):
     """Attributes by kind; of a kind that comes twice the last."""
     found, at = {}, 0
