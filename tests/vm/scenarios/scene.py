@@ -366,6 +366,8 @@ def play_batch(wire, trials, quiet):
             ends[key] = "accepted"
             client.synack = segment
             client.establish(segment)
+        elif segment.flags & SYN:
+            client.send(ACK)            # which was lost
         elif segment.seq == client.ack and segment.end != segment.seq:
             heard[key] += segment.payload
             client.ack = segment.end

@@ -301,8 +301,9 @@ def test_limit_counts_ports(mcp, client_wire, server_wire):
     all_quiet()
 
 
-def test_block_size_changed(mcp, client_wire, server_wire):
+def test_block_size_changed(mcp, pool, client_wire, server_wire):
     """An address keeps its blocks as they are while one of them is in use."""
+    pool("10.50.0.1 ports 3000-3255")
     mcp("port-block 64 hold-timeout 60s")
     with Log() as log, Answering(server_wire, lambda syn, before: 0, [RAW_SERVER4]):
         first = connect(client_wire, "10.77.6.1")

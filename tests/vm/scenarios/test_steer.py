@@ -96,7 +96,7 @@ def test_firewall(gw, who):
     """Connection tracking knows each side's connection, and finds nothing amiss; what passes
     on, for want of a peer, is masqueraded as ever."""
     gw.nft("g", FIREWALL)
-    steer(gw, who, "peer-timeout 300ms", second=False)
+    steer(gw, who, second=False)
     listener = gw.listen()
     client, server = connected(gw, who, listener=listener)
     assert server.getpeername()[0] == address("9.0", 1)
@@ -104,6 +104,7 @@ def test_firewall(gw, who):
     transfer(server, client, SIZE, 2)
     end_both(client, server)
     gw.wait("g", session_steered=1, session_closed=1)
+    gw.ctl("g", "mcp set peer-timeout 300ms")
     gw.drop("n", "tcp dport 5124")
     for _ in range(2):
         client, server = connected(gw, who, listener=listener)
@@ -141,7 +142,7 @@ def test_refused(gw, who):
 @pytest.mark.parametrize("who", ["h", "g"])
 def test_failover(gw, who):
     """A peer that is gone: the next one; and if there is none, as without a gateway."""
-    steer(gw, who, "peer-timeout 500ms")
+    steer(gw, who, f"peer-timeout {2000 if DEBUG else 500}ms")
     gw.ctl("n", "mcp down")
     listener = gw.listen()
     client, server = connected(gw, who, listener=listener)
