@@ -356,8 +356,7 @@ def play_batch(wire, trials, quiet):
     wire.drain()
     for client, payload in trials:
         client.syn(payload)
-    quiet *= 4 if DEBUG else 1
-    while segment := wire.first(quiet,
+    while segment := wire.first(quiet * (4 if DEBUG else 1),
                                 lambda segment: (segment.dst, segment.dport) in clients):
         key = segment.dst, segment.dport
         client = clients[key]

@@ -90,8 +90,8 @@ def test_path_cut(lab, direction, cut, path):
     sending = background(source.send_stream, SIZE)
     head = sink.read_exactly(SIZE // 4)
     assert not sending.done()
-    shares = carried(lab, lab.client, "c", 0 if direction == "down" else 1)
-    assert DEBUG or min(shares) > SIZE // 50
+    octets = carried(lab, lab.client, "c", 0 if direction == "down" else 1)
+    assert DEBUG or min(octets) > SIZE // 50, octets
     cut(lab, path)
     sink.receive_known(SIZE, before=head)
     finish(sending)
