@@ -266,8 +266,9 @@ def test_reset_right_behind_the_data(mcp, client_wire, server_wire):
             client.data(b"data")
             client.reset()
         counted.wait(session_client_reset=number)
-        until(lambda: len(server.received) == number, what="all connections")
-        assert set(server.received.values()) == {b"earlydata"}
+        # Two of them may have had the same external port, one after the other.
+        until(lambda: b"".join(server.received.values()) == b"earlydata" * number,
+              what="all connections")
     all_quiet()
 
 

@@ -375,7 +375,9 @@ class Answering(threading.Thread):
         accepts the SYN."""
         said = parse(answer)
         if said and said.flags & SYN and said.flags & ACK and said.ack == syn.end:
-            self.next[syn.src, syn.sport, syn.dst, syn.dport] = syn.end
+            key = syn.src, syn.sport, syn.dst, syn.dport
+            self.next[key] = syn.end
+            self.seq.pop(key, None)     # of a connection before this one
         return answer
 
     def reply(self, segment, flags, seq, payload=b"", options=b""):
@@ -403,8 +405,8 @@ class Answering(threading.Thread):
         # What two CPUs have sent may change its order on the way; it comes again.
         if segment.seq != self.next.setdefault(key, segment.seq):
             return
-        if key not in self.received:
-            self.received[key] = b""
+        if key not in self.seq:
+            self.received.setdefault(key, b"")
             self.seq[key] = segment.ack
             self.say(key, segment, ACK | PSH, self.greeting)
         if segment.end == segment.seq:
