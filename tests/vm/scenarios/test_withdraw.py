@@ -439,7 +439,8 @@ def test_lost_synack(lab):
     """The client's SYN comes again when the SYN/ACK is lost: the server repeats
     it, and the connection comes up."""
     lab.mcp.nft(LOSSY)
-    client, server = withdrawn(lab, settings=SHORT)
+    # It comes again after a second: the session must live longer without it.
+    client, server = withdrawn(lab, settings="transitory-idle 5s i-know")
     transfer(client, server, MB, 1)
     transfer(server, client, MB, 2)
     assert not fell_back(client) and not fell_back(server)
