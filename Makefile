@@ -62,6 +62,11 @@ demo:				## a download over two paths; HOST=1: without a machine
 	scripts/deps build $(if $(HOST),,test)
 	scripts/demo $(if $(HOST),--host)
 
+.PHONY: bench
+bench:				## against proxies and routers, to docs/benchmarks; HOST=1
+	scripts/deps build bench $(if $(HOST),,test)
+	scripts/bench $(if $(HOST),--host)
+
 .PHONY: check
 check:				## every test on every kernel
 	scripts/deps

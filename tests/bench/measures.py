@@ -1,0 +1,168 @@
+"""What is measured of a way: each measure gives quantities, by name.
+
+Rates are those of the clients. CPU time is what all CPUs together were busy for, whoever
+kept them busy: to know the gateway's share, subtract what a way with the same ends takes
+that only routes.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+from world import CLIENT, LINKS, LOAD, SILENT_PORT, ctl, end, shaped, start
+
+ENDLESS = str(10**12)
+
+
+def busy():
+    """Seconds that all CPUs together have worked."""
+    with open("/proc/stat") as file:
+        fields = [int(word) for word in file.readline().split()[1:]]
+    user, nice, system, _idle, _iowait, irq, softirq = fields[:7]
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def settle():
+    """Waits until what was measured before has come to its end."""
+    for _ in range(150):
+        before, began = busy(), time.monotonic()
+        time.sleep(0.1)
+        if busy() - before < 0.1 * (time.monotonic() - began) * os.cpu_count():
+            return
+    print("bench: the machine does not come to rest", file=sys.stderr)
+
+
+class Client:
+    """The load's client; a context, in which it runs."""
+
+    def __init__(self, words):
+        self.process = start(words, CLIENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        end(self.process)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def hears(self, word):
+        line = self.process.stdout.readline()
+        if line != word + "\n":
+            raise RuntimeError(f"{' '.join(self.process.args)}: {line or 'died'}")
+
+    def result(self):
+        return json.loads(self.process.stdout.readline())
+
+
+def load(way, seconds, *options):
+    """Lets a client run; what it has seen, and the CPU time meanwhile in seconds."""
+    settle()
+    with Client([*way.words(LOAD), "--seconds", str(seconds), *options]) as client:
+        client.hears("begin")
+        before = busy()
+        client.hears("end")
+        cpu = busy() - before
+        return {**client.result(), "cpu": cpu}
+
+
+@contextlib.contextmanager
+def held(way, number, *options):
+    """Meanwhile so many connections are open, on which 100 octets have come."""
+    with Client([*way.words(LOAD), "--hold", "--size", "100",
+                 "--connections", str(number), *options]) as client:
+        client.hears("held")
+        yield
+
+
+# ---------------------------------------------------------------- measures
+
+def bulk(way, seconds, connections, upload=False):
+    """Endless connections."""
+    seen = load(way, seconds, "--connections", str(connections), "--size", ENDLESS,
+                *["--upload"] * upload)
+    if not seen["octets"]:
+        raise RuntimeError(f"{way.name}: nothing was carried")
+    return {"mbit": seen["octets"] * 8e-6 / seen["seconds"],
+            "ns_octet": seen["cpu"] * 1e9 / seen["octets"]}
+
+
+def short(way, seconds):
+    """Connections of 1 KiB, 64 at a time."""
+    seen = load(way, seconds, "--connections", "64", "--size", "1024")
+    if not seen["connections"]:
+        raise RuntimeError(f"{way.name}: no connection came to its end")
+    return {"conn_s": seen["connections"] / seen["seconds"],
+            "us_conn": seen["cpu"] * 1e6 / seen["connections"],
+            "failed": seen["failed"]}
+
+
+def first_octet(way, seconds):
+    """From connect() to the first octet of the answer, with 20 ms of round trip from the
+    client to the gateway, and from there to the server. Few at a time: no queues."""
+    with shaped(LINKS, "delay 10ms"):
+        seen = load(way, seconds, "--connections", "4", "--size", "1024")
+    return {"first_ms": seen["first_us"] / 1000}
+
+
+def two_paths(way, seconds):
+    """Paths that carry 100 Mbit/s each. Without MPTCP only the first one is used."""
+    with shaped(("path1", "path2"), "rate 100mbit limit 1000"):
+        seen = load(way, seconds, "--connections", "4", "--size", ENDLESS)
+    return {"mbit": seen["octets"] * 8e-6 / seen["seconds"]}
+
+
+def memory_used():
+    """Octets of memory in use, but for caches of files."""
+    with open("/proc/sys/vm/drop_caches", "w") as file:
+        file.write("3")
+    fields = dict(re.findall(r"^(\w+): +(\d+) kB$", open("/proc/meminfo").read(), re.M))
+    return 1024 * (int(fields["MemTotal"]) - int(fields["MemFree"]) - int(fields["Buffers"]) -
+                   int(fields["Cached"]))
+
+
+def own_memory():
+    """Octets in the module's own caches; None where the kernel hides them in others."""
+    sizes = [int(active) * int(size) for active, size in
+             re.findall(r"^mcp_\w+ +(\d+) +\d+ +(\d+) ", open("/proc/slabinfo").read(), re.M)]
+    return sum(sizes) if sizes else None
+
+
+def memory(way, number):
+    """What an idle connection takes of the machine, its ends included, and what the module
+    itself allocates for it, in octets."""
+    settle()
+    before, own_before = memory_used(), own_memory()
+    with held(way, number):
+        settle()
+        used, own = memory_used() - before, own_memory()
+    result = {"octets": used / number}
+    if way.name == "mptcpproxy" and own is not None:
+        result["own_octets"] = (own - own_before) / number
+    return result
+
+
+def half_open(way, number):
+    """What a connection takes whose server has not answered yet, of the module's memory."""
+    before = own_memory()
+    if before is None:
+        return {}
+    words = way.words(LOAD, SILENT_PORT)
+    with Client([*words, "--hold", "--size", "100", "--connections", str(number)]):
+        deadline = time.monotonic() + 60
+        while json.loads(ctl("-j session count"))[0]["half_open"] < number:
+            if time.monotonic() > deadline:
+                raise RuntimeError("half-open sessions do not come")
+            time.sleep(0.1)
+        return {"own_octets": (own_memory() - before) / number}
+
+
+def crowd(way, seconds, number, runs):
+    """Rates while so many sessions are established. A list, one of each run."""
+    with held(way, number):
+        return [{**short(way, seconds), "mbit": bulk(way, seconds, 16)["mbit"]}
+                for _ in range(runs)]
