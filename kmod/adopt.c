@@ -92,7 +92,8 @@ static int mcp_adopt_into(struct mcp_session *s, struct socket *sock)
 	struct mcp_tcpopt opt;
 	int len, err;
 
-	mcp_tcpopt_parse(d->synack, d->synack_len, &opt);
+	mcp_tcpopt_parse(mcp_downstream_synack(d)->options,
+			 mcp_downstream_synack(d)->len, &opt);
 	err = mcp_socket_set_option(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON) ?:
 		(mcp_downstream_foreign(s) ? mcp_socket_set_foreign(sock) : 0);
 	if (err)

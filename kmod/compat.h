@@ -5,6 +5,7 @@
 #ifndef MCP_COMPAT_H
 #define MCP_COMPAT_H
 
+#include <linux/socket.h>
 #include <linux/version.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
@@ -92,5 +93,27 @@ static inline void mcp_tcp_send_ack(struct sock *sk)
 	__tcp_send_ack(sk, tcp_sk(sk)->rcv_nxt);
 #endif
 }
+
+/**
+ * mcp_skb_readable() - can the CPU read what a packet carries?
+ * @skb: the packet
+ *
+ * Context: any.
+ */
+static inline bool mcp_skb_readable(const struct sk_buff *skb)
+{
+#if KERNEL_VERSION(6, 12, 0) <= LINUX_VERSION_CODE
+	return skb_frags_readable(skb);
+#else
+	return true;
+#endif
+}
+
+/* Pages that a socket may keep instead of copying them; older kernels copy. */
+#ifdef MSG_SPLICE_PAGES
+#define MCP_MSG_SPLICE_PAGES	MSG_SPLICE_PAGES
+#else
+#define MCP_MSG_SPLICE_PAGES	0
+#endif
 
 #endif /* MCP_COMPAT_H */

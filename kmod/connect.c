@@ -70,6 +70,8 @@ static int mcp_connect_by(struct mcp_session *s, struct socket *sock)
 	struct sockaddr_storage addr;
 	int len, err;
 
+	if (!mcp_relay_new(s))
+		return -ENOMEM;
 	mcp_downstream_attach(s, sock);
 	len = mcp_socket_address(&s->down.tuple.server, &addr);
 	err = kernel_connect(sock, (struct sockaddr *)&addr, len, O_NONBLOCK);

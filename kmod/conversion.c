@@ -189,22 +189,24 @@ static void mcp_finish(struct mcp_session *s, enum mcp_end why)
 /* Makes room for the Convert message that begins our stream to the client. */
 static bool mcp_reply_open(struct mcp_session *s, struct mcp_message *msg)
 {
-	if (!s->reply)
-		s->reply = kmalloc(MCP_CONVERT_MAX, GFP_KERNEL);
-	if (!s->reply)
+	if (!mcp_relay_new(s))
 		return false;
-	mcp_message_begin(msg, s->reply, MCP_CONVERT_MAX);
+	if (!s->relay->reply)
+		s->relay->reply = kmalloc(MCP_CONVERT_MAX, GFP_KERNEL);
+	if (!s->relay->reply)
+		return false;
+	mcp_message_begin(msg, s->relay->reply, MCP_CONVERT_MAX);
 	return true;
 }
 
 static bool mcp_reply_close(struct mcp_session *s, struct mcp_message *msg)
 {
-	struct mcp_flow *flow = &s->flow[MCP_DOWN];
+	struct mcp_flow *flow = &s->relay->flow[MCP_DOWN];
 	int len = mcp_message_end(msg);
 
 	if (len < 0)
 		return false;
-	flow->data = s->reply;
+	flow->data = s->relay->reply;
 	flow->len = len;
 	flow->own = len;
 	return true;
@@ -366,6 +368,7 @@ static void mcp_fail_dial(struct mcp_session *s, enum mcp_outcome outcome)
 /* What begins our stream to a Convert client whose server has accepted. */
 static bool mcp_reply_connected(struct mcp_session *s)
 {
+	const struct mcp_synack *synack = mcp_downstream_synack(&s->down);
 	struct mcp_message msg;
 
 	if (s->request.codec != MCP_CODEC_CONVERT)
@@ -374,8 +377,7 @@ static bool mcp_reply_connected(struct mcp_session *s)
 		return false;
 	if (s->request.info)
 		mcp_message_supported_extensions(&msg);
-	mcp_message_extended_tcp_header(&msg, s->down.synack,
-					s->down.synack_len);
+	mcp_message_extended_tcp_header(&msg, synack->options, synack->len);
 	return mcp_reply_close(s, &msg);
 }
 
@@ -463,7 +465,7 @@ static void mcp_dial(struct mcp_session *s)
 static void mcp_bind(struct mcp_session *s)
 {
 	u32 said = s->request.len + mcp_peer_dial_early(s);
-	struct mcp_flow *up = &s->flow[MCP_UP];
+	struct mcp_flow *up = &s->relay->flow[MCP_UP];
 	u8 subflows;
 
 	s->bound = true;
@@ -483,10 +485,12 @@ static void mcp_bind(struct mcp_session *s)
 		      s->payload_len - s->request.len);
 	if (!up->len)
 		mcp_flow_free(up);
-	s->flow[MCP_DOWN].chunk = s->reply;
-	s->reply = NULL;
+	s->relay->flow[MCP_DOWN].chunk = s->relay->reply;
+	s->relay->reply = NULL;
 
-	mcp_socket_set_tos(s->upstream, s->down.synack_tos);
+	mcp_socket_set_tos(s->upstream, mcp_downstream_synack(&s->down)->tos);
+	mcp_socket_keep_urgent(s->upstream);
+	mcp_socket_keep_urgent(s->down.sock);
 	trace_mcp_bind(s);
 	mcp_netlink_notify(s, MCP_EVENT_BOUND, MCP_END_NONE);
 }
@@ -499,17 +503,18 @@ static bool mcp_progress(struct mcp_session *s)
 	/* What is passed on is queued as well: only what is acknowledged tells. */
 	owed = READ_ONCE(s->upstream->sk->sk_wmem_queued) +
 		READ_ONCE(s->down.sock->sk->sk_wmem_queued) -
-		(u32)s->flow[MCP_UP].bytes - (u32)s->flow[MCP_DOWN].bytes;
-	if (owed == s->owed)
+		(u32)mcp_relay_octets(s, MCP_UP) -
+		(u32)mcp_relay_octets(s, MCP_DOWN);
+	if (owed == s->relay->owed)
 		return false;
-	s->owed = owed;
+	s->relay->owed = owed;
 	return true;
 }
 
 /* A side has given a sign of life, or said something. */
 static void mcp_probe_end(struct mcp_session *s)
 {
-	s->probed = 0;
+	s->relay->probed = 0;
 	mcp_socket_probe_stop(s->upstream);
 	mcp_socket_probe_stop(s->down.sock);
 }
@@ -518,7 +523,7 @@ static void mcp_relay(struct mcp_session *s)
 {
 	enum mcp_relay_result result = mcp_relay_run(s);
 
-	if (s->probed && s->state != MCP_STATE_TRANS)
+	if (s->relay->probed && s->state != MCP_STATE_TRANS)
 		mcp_probe_end(s);
 	switch (result) {
 	case MCP_RELAY_WAIT:
@@ -553,7 +558,7 @@ static void mcp_relay(struct mcp_session *s)
 /* The client is there, but nobody to bind it to. */
 static void mcp_last_words(struct mcp_session *s)
 {
-	if (!s->flow[MCP_DOWN].own && !s->flow[MCP_DOWN].shut) {
+	if (!s->relay->flow[MCP_DOWN].own && !s->relay->flow[MCP_DOWN].shut) {
 		mcp_count(s->mnet, MCP_STAT_REPLY_RESET);
 		mcp_finish(s, s->failure);
 		return;
@@ -647,9 +652,9 @@ static bool mcp_late_request(struct mcp_session *s)
 	return false;
 }
 
-static bool mcp_passed(unsigned long *until)
+static bool mcp_passed(u32 *until)
 {
-	if (!*until || time_before(jiffies, *until))
+	if (!*until || !mcp_deadline_passed(*until))
 		return false;
 	*until = 0;
 	return true;
@@ -688,8 +693,8 @@ static void mcp_dial_timeout(struct mcp_session *s)
 
 static void mcp_idle_expired(struct mcp_session *s)
 {
-	if (s->state == MCP_STATE_TRANS && s->probed &&
-	    mcp_downstream_heard_since(s, s->probed)) {
+	if (s->state == MCP_STATE_TRANS && s->bound && s->relay->probed &&
+	    mcp_downstream_heard_since(s, s->relay->probed)) {
 		mcp_probe_end(s);
 		mcp_session_event(s, MCP_EV_EXTERNAL_OTHER);
 		return;
@@ -704,7 +709,7 @@ static void mcp_idle_expired(struct mcp_session *s)
 		/* Who waits for the client's handshake has nobody to probe. */
 		if (!s->bound)
 			break;
-		s->probed = jiffies ?: 1;
+		s->relay->probed = jiffies ?: 1;
 		mcp_count(s->mnet, MCP_STAT_SESSION_PROBED);
 		mcp_socket_probe(s->upstream,
 				 READ_ONCE(s->mnet->settings.trans_idle));
@@ -827,6 +832,10 @@ static void mcp_run(struct mcp_session *s)
 		return;
 	if (s->withdrawal) {
 		mcp_run_withdrawn(s);
+		return;
+	}
+	if (READ_ONCE(s->accepted) && !mcp_relay_new(s)) {
+		mcp_finish(s, MCP_END_NO_RESOURCES);
 		return;
 	}
 	open = mcp_upstream_open(s);

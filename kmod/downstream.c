@@ -16,7 +16,7 @@
 #include "withdraw.h"
 
 /* RFC 6298 section 2.1: our SYN is repeated after a second, then after two, ... */
-#define MCP_SYN_INTERVAL_MS	1000
+#define MCP_SYN_INTERVAL	1	/* seconds */
 /*
  * Ports tried for a server with which the endpoint's own port has a connection
  * already, or lately had one.
@@ -25,16 +25,23 @@
 /* Half-open sessions told to make room, until one of them had a port we can use. */
 #define MCP_CROWDED_TRIES	8
 
-static int mcp_downstream_wake(struct wait_queue_entry *wait, unsigned int mode,
-			       int sync, void *key)
+/**
+ * mcp_downstream_synack() - what the server has answered
+ * @d: the server's side; of a session whose outcome is known, or locked
+ *
+ * Context: any.
+ * Return: never NULL: of a socket that has dialled, its SYN/ACK need not be known.
+ */
+const struct mcp_synack *mcp_downstream_synack(const struct mcp_downstream *d)
 {
-	mcp_session_kick(container_of(wait, struct mcp_session, down.wait));
-	return 0;
+	static const struct mcp_synack unknown;
+
+	return d->synack ?: &unknown;
 }
 
 /**
  * mcp_downstream_attach() - the connection has a socket from now on
- * @s: the session
+ * @s: the session, with a relay
  * @sock: its socket; what happens there wakes the worker
  *
  * Context: the worker.
@@ -45,7 +52,7 @@ void mcp_downstream_attach(struct mcp_session *s, struct socket *sock)
 	spin_lock_bh(&s->lock);
 	s->down.sock = sock;
 	spin_unlock_bh(&s->lock);
-	mcp_session_wait_on(s, &s->down.wait, mcp_downstream_wake, sock);
+	mcp_session_wait_on(s, &s->relay->down_wait, sock);
 }
 
 /**
@@ -61,34 +68,38 @@ struct socket *mcp_downstream_detach(struct mcp_session *s)
 
 	if (!sock)
 		return NULL;
-	mcp_session_wait_off(&s->down.wait, sock);
+	mcp_session_wait_off(&s->relay->down_wait, sock);
 	spin_lock_bh(&s->lock);
 	s->down.sock = NULL;
 	spin_unlock_bh(&s->lock);
 	return sock;
 }
 
-/* What the client wants in our SYN and would not be there anyway. */
-static void mcp_downstream_set_options(struct mcp_session *s)
+/**
+ * mcp_downstream_options() - what the client wants in our SYN beside what is there anyway
+ * @s: the session; its SYN is not answered, or not bound
+ * @options: room for MCP_CONNECT_OPTIONS_MAX octets
+ *
+ * Context: any.
+ * Return: octets, padded.
+ */
+unsigned int mcp_downstream_options(const struct mcp_session *s, u8 *options)
 {
 	const struct mcp_request *req = &s->request;
-	struct mcp_downstream *d = &s->down;
+	unsigned int len = 0;
 
-	if (d->by_socket) {
-		if (req->wanted & MCP_WANTED_TFO)
-			mcp_count(s->mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
-		return;
-	}
+	/* What a peer is asked for is in its own request. */
+	if (mcp_peer_dial_active(s))
+		return 0;
 	if (req->wanted & MCP_WANTED_MPTCP)
-		d->options_len = mcp_tcpopt_put_mp_capable(d->options,
-							   MCP_MP_HMAC_SHA256);
+		len = mcp_tcpopt_put_mp_capable(options, MCP_MP_HMAC_SHA256);
 	if (req->wanted & MCP_WANTED_TFO) {
-		memcpy(d->options + d->options_len, s->payload + req->tfo_off,
-		       req->tfo_len);
-		d->options_len += req->tfo_len;
+		memcpy(options + len, s->payload + req->tfo_off, req->tfo_len);
+		len += req->tfo_len;
 	}
-	while (d->options_len % 4)
-		d->options[d->options_len++] = MCP_TCPOPT_NOP;
+	while (len % 4)
+		options[len++] = MCP_TCPOPT_NOP;
+	return len;
 }
 
 /*
@@ -140,25 +151,29 @@ static bool mcp_downstream_reclaim(struct mcp_session *s,
 static int mcp_downstream_port_freed(struct wait_queue_entry *wait,
 				     unsigned int mode, int sync, void *key)
 {
-	/* The next one is another's. */
-	list_del_init(&wait->entry);
-	mcp_session_kick(container_of(wait, struct mcp_session, down.wait));
+	struct mcp_session *s = wait->private;
+
+	/* The next one is another's. From here on, the worker may wait anew. */
+	list_del_init_careful(&wait->entry);
+	mcp_session_kick(s);
 	return 1;
 }
 
-/* Until there is a socket, @wait is not used for one. */
+/* Until there is a socket, the relay does not wait for one. */
 static void mcp_downstream_await_port(struct mcp_session *s)
 {
+	struct wait_queue_entry *wait = &s->relay->down_wait;
 	struct mcp_pool *pool = &s->mnet->pool;
 	struct mcp_downstream *d = &s->down;
 
 	if (!d->queued)
 		atomic_inc(&pool->waiting);
-	else if (!list_empty_careful(&d->wait.entry))
+	else if (!list_empty_careful(&wait->entry))
 		return;
 	d->queued = true;
-	init_waitqueue_func_entry(&d->wait, mcp_downstream_port_freed);
-	add_wait_queue_exclusive(&pool->freed, &d->wait);
+	init_waitqueue_func_entry(wait, mcp_downstream_port_freed);
+	wait->private = s;
+	add_wait_queue_exclusive(&pool->freed, wait);
 }
 
 /* If it waits, it does not any more. @served: it has a port. */
@@ -172,8 +187,8 @@ static void mcp_downstream_leave_queue(struct mcp_session *s, bool served)
 		return;
 	d->queued = false;
 	spin_lock_irq(&pool->freed.lock);
-	woken = list_empty(&d->wait.entry);
-	list_del_init(&d->wait.entry);
+	woken = list_empty(&s->relay->down_wait.entry);
+	list_del_init(&s->relay->down_wait.entry);
 	spin_unlock_irq(&pool->freed.lock);
 	atomic_dec(&pool->waiting);
 	/* What it was woken for is the next one's. */
@@ -190,7 +205,7 @@ static void mcp_downstream_leave_queue(struct mcp_session *s, bool served)
  */
 int mcp_downstream_begin(struct mcp_session *s)
 {
-	/* From here on, @wait may be a socket's. */
+	/* From here on, the relay may wait for a socket. */
 	mcp_downstream_leave_queue(s, s->down.map);
 	return s->down.by_socket ? mcp_connect(s) : mcp_nat_open(s);
 }
@@ -268,8 +283,7 @@ enum mcp_outcome mcp_downstream_open(struct mcp_session *s,
 		spin_unlock_bh(&s->lock);
 		err = mcp_downstream_begin(s);
 		if (!err) {
-			mcp_pool_use(s->mnet, d->map, &d->use,
-				     &d->tuple.server);
+			mcp_pool_use(s->mnet, d->map, d);
 			return MCP_OUTCOME_PENDING;
 		}
 		mcp_pool_unmap(s->mnet, d->map);
@@ -304,7 +318,7 @@ static void mcp_downstream_send(struct mcp_session *s)
 
 	if (d->outcome != MCP_OUTCOME_PENDING || d->by_socket)
 		return;
-	d->syn_interval = MCP_SYN_INTERVAL_MS;
+	d->syn_interval = MCP_SYN_INTERVAL;
 	if (mcp_nat_syn(s))
 		d->outcome = MCP_OUTCOME_NO_ROUTE;
 }
@@ -330,10 +344,13 @@ void mcp_downstream_dial(struct mcp_session *s)
 	}
 	d->by_socket = READ_ONCE(s->mnet->settings.server_leg) ==
 		MCP_SERVER_LEG_MPTCP;
-	mcp_downstream_set_options(s);
+	if (d->by_socket && s->request.wanted & MCP_WANTED_TFO)
+		mcp_count(s->mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
 	d->relay = !d->by_socket && mcp_downstream_relays(s);
 	d->withdraw = mcp_withdraw_intended(s);
 	d->outcome = mcp_downstream_try(s);
+	if (d->outcome == MCP_OUTCOME_CROWDED && !mcp_relay_new(s))
+		d->outcome = MCP_OUTCOME_NO_RESOURCES;
 	if (d->outcome == MCP_OUTCOME_CROWDED) {
 		mcp_downstream_await_port(s);
 		/* A port may have become free in between. */
@@ -421,12 +438,12 @@ void mcp_downstream_repeat(struct mcp_session *s)
 	if (!s->answered || d->by_socket)
 		return;
 	if (s->syn_until) {
-		if (time_before(jiffies, s->syn_until))
+		if (!mcp_deadline_passed(s->syn_until))
 			return;
 		mcp_nat_syn(s);
 		d->syn_interval *= 2;
 	}
-	s->syn_until = mcp_deadline(d->syn_interval);
+	s->syn_until = mcp_deadline(d->syn_interval * MSEC_PER_SEC);
 }
 
 /**
@@ -444,7 +461,7 @@ bool mcp_downstream_adopt(struct mcp_session *s)
 		mcp_nat_close(s, false);
 		return true;
 	}
-	if (mcp_adopt(s, &sock))
+	if (!mcp_relay_new(s) || mcp_adopt(s, &sock))
 		return false;
 	mcp_nat_close(s, false);
 	mcp_downstream_attach(s, sock);
@@ -472,9 +489,10 @@ void mcp_downstream_give_up(struct mcp_session *s)
  */
 bool mcp_downstream_speaks_mptcp(const struct mcp_session *s)
 {
+	const struct mcp_synack *synack = mcp_downstream_synack(&s->down);
 	struct mcp_tcpopt opt;
 
-	mcp_tcpopt_parse(s->down.synack, s->down.synack_len, &opt);
+	mcp_tcpopt_parse(synack->options, synack->len, &opt);
 	return opt.mp_capable && opt.has_key;
 }
 
@@ -565,7 +583,7 @@ void mcp_downstream_release(struct mcp_session *s)
 	sock = mcp_downstream_detach(s);
 	if (sock)
 		mcp_socket_release(sock);
-	mcp_pool_unuse(s->mnet, &d->use);
+	mcp_pool_unuse(s->mnet, d);
 	if (d->map)
 		mcp_pool_unmap(s->mnet, d->map);
 	d->map = NULL;

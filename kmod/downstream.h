@@ -50,6 +50,18 @@ struct mcp_tuple {
 };
 
 /**
+ * struct mcp_synack - what the server's SYN/ACK says, or its SYN
+ * @tos:	TOS or traffic class
+ * @len:	octets of @options
+ * @options:	TCP options
+ */
+struct mcp_synack {
+	u8 tos;
+	u8 len;
+	u8 options[MCP_TCPOPT_MAX];
+};
+
+/**
  * struct mcp_downstream - the server's side of a session
  *
  * Until it is adopted it has no socket: it is what a NAT knows of a connection
@@ -88,20 +100,15 @@ struct mcp_tuple {
  * @rtt_us:	from our SYN to the SYN/ACK, in microseconds; 0: not known yet
  * @irs:	sequence number of the server's SYN; written by packets
  * @snd_window:	window in it; written by packets
- * @options_len: octets of @options
- * @options:	what a Connect TLV wants in our SYN beside what it has anyway;
- *		constant once dialled
- * @synack_len:	octets of @synack
- * @synack_tos:	TOS or traffic class of the server's SYN/ACK
- * @synack:	TCP options of the server's SYN/ACK; written by packets
+ * @synack:	what the server has answered, NULL before; written by packets, constant
+ *		once the outcome is known
  * @crowded:	how often another session was told to make room for this one
  * @queued:	it waits for a port, or was woken and has not looked yet
- * @syn_interval: milliseconds until our SYN is repeated, when it is our turn
+ * @syn_interval: seconds until our SYN is repeated, when it is our turn
  * @map:	external address and port; the worker's
- * @use:	the session in @map's list
+ * @use:	in @map's list of those who use it
  * @sock:	the connection, once adopted, or the socket that dials; written by the
  *		worker under mcp_session.lock
- * @wait:	wakes the session's worker for @sock
  */
 struct mcp_downstream {
 	u8 outcome;
@@ -113,36 +120,33 @@ struct mcp_downstream {
 	bool withdraw;
 	bool preserved;
 	bool by_socket;
-	struct rhash_head node;
-	struct mcp_tuple tuple;
 	u8 heard;
 	bool both_syn;
 	u8 icmp_code;
 	u8 offers;
 	u8 wscale;
+	u8 crowded;
+	bool queued;
+	struct rhash_head node;
+	struct mcp_tuple tuple;
 	u16 window;
 	u16 snd_window;
 	u16 mss;
+	u16 syn_interval;
 	u32 isn;
 	u32 ts_offset;
 	u32 tsval;
 	u32 syn_us;
 	u32 rtt_us;
 	u32 irs;
-	u8 options_len;
-	u8 options[MCP_CONNECT_OPTIONS_MAX];
-	u8 synack_tos;
-	u8 synack_len;
-	u8 synack[MCP_TCPOPT_MAX];
-	u8 crowded;
-	bool queued;
-	u32 syn_interval;
+	struct mcp_synack *synack;
 	struct mcp_mapping *map;
-	struct mcp_pool_user use;
+	struct hlist_node use;
 	struct socket *sock;
-	struct wait_queue_entry wait;
 };
 
+unsigned int mcp_downstream_options(const struct mcp_session *s, u8 *options);
+const struct mcp_synack *mcp_downstream_synack(const struct mcp_downstream *d);
 void mcp_downstream_attach(struct mcp_session *s, struct socket *sock);
 struct socket *mcp_downstream_detach(struct mcp_session *s);
 void mcp_downstream_dial(struct mcp_session *s);

@@ -177,9 +177,12 @@ static int __init mcp_init(void)
 {
 	int err;
 
-	err = mcp_session_module_init();
+	err = mcp_pool_module_init();
 	if (err)
 		return err;
+	err = mcp_session_module_init();
+	if (err)
+		goto exit_pool;
 	err = register_pernet_device(&mcp_net_ops);
 	if (err)
 		goto exit_session;
@@ -192,6 +195,8 @@ unregister_net:
 	unregister_pernet_device(&mcp_net_ops);
 exit_session:
 	mcp_session_module_exit();
+exit_pool:
+	mcp_pool_module_exit();
 	return err;
 }
 
@@ -200,6 +205,7 @@ static void __exit mcp_exit(void)
 	mcp_netlink_exit();
 	unregister_pernet_device(&mcp_net_ops);
 	mcp_session_module_exit();
+	mcp_pool_module_exit();
 }
 
 module_init(mcp_init);

@@ -127,7 +127,9 @@ static void mcp_nat_options(struct mcp_session *s, struct mcp_segment *seg,
 			    const struct dst_entry *dst)
 {
 	struct mcp_downstream *d = &s->down;
+	u8 wanted[MCP_CONNECT_OPTIONS_MAX];
 	u8 *o = seg->options;
+	unsigned int len;
 
 	mcp_put_option(seg, MCP_TCPOPT_MSS, 4);
 	put_unaligned_be16(min_t(u32, dst_metric_advmss(dst), d->mss ?: U16_MAX),
@@ -146,7 +148,8 @@ static void mcp_nat_options(struct mcp_session *s, struct mcp_segment *seg,
 		if (d->both_syn) {
 			struct mcp_tcpopt opt;
 
-			mcp_tcpopt_parse(d->synack, d->synack_len, &opt);
+			mcp_tcpopt_parse(d->synack->options,
+					 d->synack->len, &opt);
 			put_unaligned_be32(opt.tsval, ts + 4);
 		}
 	}
@@ -158,9 +161,10 @@ static void mcp_nat_options(struct mcp_session *s, struct mcp_segment *seg,
 	}
 	while (seg->options_len % 4)
 		o[seg->options_len++] = MCP_TCPOPT_NOP;
-	if (seg->options_len + d->options_len <= sizeof(seg->options)) {
-		memcpy(o + seg->options_len, d->options, d->options_len);
-		seg->options_len += d->options_len;
+	len = mcp_downstream_options(s, wanted);
+	if (seg->options_len + len <= sizeof(seg->options)) {
+		memcpy(o + seg->options_len, wanted, len);
+		seg->options_len += len;
 	} else {
 		mcp_count(s->mnet, MCP_STAT_DIAL_OPTIONS_LEFT_OUT);
 	}
@@ -359,7 +363,9 @@ int mcp_nat_syn(struct mcp_session *s)
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 	spin_lock_bh(&s->lock);
-	if (mcp_steered(s) && !mcp_nat_request(s, &seg, request)) {
+	/* The server may have answered meanwhile; then the payload may be gone. */
+	if (s->down.heard != MCP_OUTCOME_PENDING ||
+	    (mcp_steered(s) && !mcp_nat_request(s, &seg, request))) {
 		spin_unlock_bh(&s->lock);
 		dst_release(dst);
 		return 0;
@@ -541,20 +547,27 @@ static void mcp_nat_ends(const struct sk_buff *skb, u16 family,
 	}
 }
 
-/* What the server's SYN says. Locked. */
-static void mcp_nat_note_syn(struct mcp_downstream *d, struct sk_buff *skb,
+/* What the server's SYN says; false without memory for that. Locked. */
+static bool mcp_nat_note_syn(struct mcp_downstream *d, struct sk_buff *skb,
 			     unsigned int thoff, const struct tcphdr *th,
 			     u16 family)
 {
 	unsigned int len = th->doff * 4 - sizeof(*th);
+	struct mcp_synack *synack = d->synack;
 
-	if (skb_copy_bits(skb, thoff + sizeof(*th), d->synack, len))
-		return;
-	d->synack_len = len;
-	d->synack_tos = family == AF_INET ? ip_hdr(skb)->tos :
+	if (!synack)
+		synack = kmalloc(sizeof(*synack), GFP_ATOMIC | __GFP_NOWARN);
+	if (!synack)
+		return false;
+	d->synack = synack;
+	if (skb_copy_bits(skb, thoff + sizeof(*th), synack->options, len))
+		len = 0;
+	synack->len = len;
+	synack->tos = family == AF_INET ? ip_hdr(skb)->tos :
 		ipv6_get_dsfield(ipv6_hdr(skb));
 	d->irs = ntohl(th->seq);
 	d->snd_window = ntohs(th->window);
+	return true;
 }
 
 enum mcp_nat_reply {
@@ -600,8 +613,9 @@ static enum mcp_nat_reply mcp_nat_take(struct mcp_downstream *d,
 	}
 	if (th->syn && !th->fin) {
 		/* Anybody can send a SYN; who acknowledges ours knows better. */
-		if (!th->ack || !d->both_syn || seq != d->irs)
-			mcp_nat_note_syn(d, skb, thoff, th, family);
+		if ((!th->ack || !d->both_syn || seq != d->irs) &&
+		    !mcp_nat_note_syn(d, skb, thoff, th, family))
+			return MCP_NAT_NOTHING;	/* it comes again */
 		if (!th->ack) {
 			d->both_syn = true;
 			return MCP_NAT_SYNACK;
@@ -654,7 +668,7 @@ static void mcp_nat_watch(struct mcp_downstream *d, struct sk_buff *skb,
 	if (d->heard != MCP_OUTCOME_PENDING || !th->syn || th->rst)
 		return;
 	/* Anybody can send a SYN; who acknowledges ours knows better. */
-	if (th->ack ? ntohl(th->ack_seq) == d->isn + 1 : !d->synack_len)
+	if (th->ack ? ntohl(th->ack_seq) == d->isn + 1 : !d->synack)
 		mcp_nat_note_syn(d, skb, thoff, th, family);
 }
 

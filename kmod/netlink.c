@@ -785,8 +785,8 @@ int mcp_put_session(struct sk_buff *skb, struct mcp_session *s, enum mcp_end why
 {
 	u64 age = div_u64((u64)(jiffies - s->born) * MSEC_PER_SEC, HZ);
 	struct mcp_endpoint server = { }, peer = { }, external;
-	u64 up = READ_ONCE(s->flow[MCP_UP].bytes);
-	u64 down = READ_ONCE(s->flow[MCP_DOWN].bytes);
+	u64 up = mcp_relay_octets(s, MCP_UP);
+	u64 down = mcp_relay_octets(s, MCP_DOWN);
 	struct nlattr *nest;
 	u8 kind, server_kind, subflows;
 	int err;

@@ -498,7 +498,7 @@ enum mcp_outcome mcp_peer_dial_outcome(struct mcp_session *s)
 		break;
 	}
 	if (outcome == MCP_OUTCOME_PENDING && s->syn_until &&
-	    !time_before(jiffies, s->syn_until))
+	    mcp_deadline_passed(s->syn_until))
 		outcome = mcp_peer_dial_silence(s);
 	return outcome;
 }

@@ -5,6 +5,7 @@
 #include <net/route.h>
 
 #include "deliver.h"
+#include "downstream.h"
 #include "net.h"
 #include "netlink_event.h"
 #include "pool.h"
@@ -33,6 +34,30 @@ static const struct rhashtable_params mcp_owner_params = {
 	.key_len = sizeof(struct mcp_endpoint),
 	.automatic_shrinking = true,
 };
+
+static struct kmem_cache *mcp_mapping_cache;
+
+/**
+ * mcp_pool_module_init() - what all namespaces share
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int mcp_pool_module_init(void)
+{
+	mcp_mapping_cache = KMEM_CACHE(mcp_mapping, 0);
+	return mcp_mapping_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * mcp_pool_module_exit() - undo mcp_pool_module_init()
+ *
+ * Context: process; no namespace has a mapping any more.
+ */
+void mcp_pool_module_exit(void)
+{
+	kmem_cache_destroy(mcp_mapping_cache);
+}
 
 /**
  * mcp_pool_init() - set up a pool without addresses
@@ -573,14 +598,13 @@ struct mcp_mapping *mcp_pool_map(struct mcp_net *mnet, struct mcp_client *client
 	bool begun;
 
 	*reason = MCP_STAT_REFUSED_NO_MEMORY;
-	map = kzalloc(sizeof(*map), GFP_KERNEL);
+	map = kmem_cache_zalloc(mcp_mapping_cache, GFP_KERNEL);
 	if (!map)
 		return NULL;
 	map->key.client = *from;
 	map->key.family = addr->family;
 	map->client = client;
 	map->sessions = 1;
-	INIT_LIST_HEAD(&map->users);
 
 	spin_lock_bh(&pool->lock);
 	ext = mcp_external_get(pool, addr, &spare);
@@ -601,7 +625,7 @@ struct mcp_mapping *mcp_pool_map(struct mcp_net *mnet, struct mcp_client *client
 		old->sessions++;
 		mcp_external_put(pool, ext);
 		spin_unlock_bh(&pool->lock);
-		kfree(map);
+		kmem_cache_free(mcp_mapping_cache, map);
 		map = old;
 		goto out;
 	}
@@ -615,7 +639,7 @@ struct mcp_mapping *mcp_pool_map(struct mcp_net *mnet, struct mcp_client *client
 	mcp_external_put(pool, ext);
 unlock:
 	spin_unlock_bh(&pool->lock);
-	kfree(map);
+	kmem_cache_free(mcp_mapping_cache, map);
 	map = NULL;
 out:
 	kvfree(spare);
@@ -761,7 +785,7 @@ void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map)
 	mcp_mapping_give(map, ended);
 	mcp_external_put(pool, ext);
 	spin_unlock_bh(&pool->lock);
-	kfree(map);
+	kmem_cache_free(mcp_mapping_cache, map);
 	wake_up(&pool->freed);
 }
 
@@ -769,34 +793,31 @@ void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map)
  * mcp_pool_use() - a session's server is known to its mapping
  * @mnet: the namespace
  * @map: the mapping
- * @user: the session's, until mcp_pool_unuse()
- * @server: the server; stays there until then
+ * @d: the session's side of the server; its tuple stays until mcp_pool_unuse()
  *
  * Context: any but hard interrupt.
  */
 void mcp_pool_use(struct mcp_net *mnet, struct mcp_mapping *map,
-		  struct mcp_pool_user *user, const struct mcp_endpoint *server)
+		  struct mcp_downstream *d)
 {
 	spin_lock_bh(&mnet->pool.lock);
-	user->server = server;
-	list_add(&user->list, &map->users);
+	hlist_add_head(&d->use, &map->users);
 	spin_unlock_bh(&mnet->pool.lock);
 }
 
 /**
  * mcp_pool_unuse() - undo mcp_pool_use(), if it was done
  * @mnet: the namespace
- * @user: the session's
+ * @d: the session's side of the server
  *
  * Context: any but hard interrupt.
  */
-void mcp_pool_unuse(struct mcp_net *mnet, struct mcp_pool_user *user)
+void mcp_pool_unuse(struct mcp_net *mnet, struct mcp_downstream *d)
 {
-	if (!user->server)
+	if (hlist_unhashed_lockless(&d->use))
 		return;
 	spin_lock_bh(&mnet->pool.lock);
-	list_del(&user->list);
-	user->server = NULL;
+	hlist_del_init(&d->use);
 	spin_unlock_bh(&mnet->pool.lock);
 }
 
@@ -809,7 +830,7 @@ static struct mcp_mapping *mcp_mapping_open_to(struct mcp_pool *pool,
 					       const struct mcp_endpoint *from,
 					       bool dependent)
 {
-	const struct mcp_pool_user *user;
+	const struct mcp_downstream *d;
 	struct mcp_mapping *map;
 
 	map = rhashtable_lookup_fast(&pool->owners, external, mcp_owner_params);
@@ -818,8 +839,8 @@ static struct mcp_mapping *mcp_mapping_open_to(struct mcp_pool *pool,
 		return NULL;
 	if (!dependent)
 		return map;
-	list_for_each_entry(user, &map->users, list)
-		if (!memcmp(&user->server->addr, &from->addr,
+	hlist_for_each_entry(d, &map->users, use)
+		if (!memcmp(&d->tuple.server.addr, &from->addr,
 			    sizeof(from->addr)))
 			return map;
 	return NULL;

@@ -18,6 +18,7 @@
 #include "stats.h"
 
 struct mcp_client;
+struct mcp_downstream;
 struct mcp_net;
 struct net;
 
@@ -97,7 +98,7 @@ struct mcp_external {
  * @block:	the block that its port is from; NULL: of none
  * @external:	that address, and its port there
  * @owner:	in mcp_pool.owners
- * @users:	struct mcp_pool_user: with whom its sessions speak
+ * @users:	mcp_downstream.use of its sessions: with whom they speak
  * @sessions:	who uses it
  */
 struct mcp_mapping {
@@ -115,14 +116,8 @@ struct mcp_mapping {
 	struct mcp_block *block;
 	struct mcp_endpoint external;
 	struct rhash_head owner;
-	struct list_head users;
+	struct hlist_head users;
 	u32 sessions;
-};
-
-/* A session of a mapping, as filtering sees it. */
-struct mcp_pool_user {
-	struct list_head list;
-	const struct mcp_endpoint *server;
 };
 
 /**
@@ -153,6 +148,8 @@ struct mcp_pool {
 	atomic_t waiting;
 };
 
+int mcp_pool_module_init(void);
+void mcp_pool_module_exit(void);
 int mcp_pool_init(struct mcp_pool *pool);
 void mcp_pool_exit(struct mcp_pool *pool);
 
@@ -184,8 +181,8 @@ bool mcp_pool_one_for_one(struct mcp_pool *pool,
 			  const struct mcp_endpoint *addr);
 void mcp_pool_unmap(struct mcp_net *mnet, struct mcp_mapping *map);
 void mcp_pool_use(struct mcp_net *mnet, struct mcp_mapping *map,
-		  struct mcp_pool_user *user, const struct mcp_endpoint *server);
-void mcp_pool_unuse(struct mcp_net *mnet, struct mcp_pool_user *user);
+		  struct mcp_downstream *d);
+void mcp_pool_unuse(struct mcp_net *mnet, struct mcp_downstream *d);
 bool mcp_pool_admits(struct mcp_net *mnet, const struct mcp_endpoint *external,
 		     const struct mcp_endpoint *from, bool dependent);
 struct mcp_mapping *mcp_pool_admit(struct mcp_net *mnet,

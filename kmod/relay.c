@@ -6,14 +6,24 @@
 #include <linux/uio.h>
 #include <net/tcp.h>
 
+#include "batch.h"
 #include "relay.h"
 #include "session.h"
 #include "socket.h"
 
-/* What is read at once; also all that a blocked direction ever holds. */
-#define MCP_CHUNK	32768
-/* Chunks a direction moves before others get the CPU. */
-#define MCP_CHUNKS_PER_RUN	32
+/* Batches a direction moves before others get the CPU. */
+#define MCP_BATCHES_PER_RUN	8
+/* Reads of a client that has nobody to talk to, before others get the CPU. */
+#define MCP_READS_PER_RUN	32
+/* A socket that is writable has room for that, whatever it says. */
+#define MCP_LEAST_ROOM	4096
+
+static void mcp_flow_free_first(struct mcp_flow *flow)
+{
+	kfree(flow->chunk);
+	flow->chunk = NULL;
+	flow->len = 0;
+}
 
 /**
  * mcp_flow_free() - free what a direction still holds
@@ -23,18 +33,79 @@
  */
 void mcp_flow_free(struct mcp_flow *flow)
 {
-	kfree(flow->chunk);
-	flow->chunk = NULL;
-	flow->len = 0;
+	mcp_flow_free_first(flow);
+	mcp_batch_free(flow->batch);
+	flow->batch = NULL;
 }
 
-/* Writes what the direction holds. 0: all of it; else -EAGAIN or an error. */
-static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
-			 struct socket *to)
+/**
+ * mcp_relay_new() - see that there is a relay
+ * @s: the session
+ *
+ * A half-open session needs none: so it is small.
+ *
+ * Context: the worker.
+ * Return: false without memory.
+ */
+bool mcp_relay_new(struct mcp_session *s)
 {
-	enum mcp_stat octets = flow == &s->flow[MCP_UP] ?
-		MCP_STAT_OCTETS_UP : MCP_STAT_OCTETS_DOWN;
+	struct mcp_relay *relay;
 
+	if (s->relay)
+		return true;
+	relay = kzalloc(sizeof(*relay), GFP_KERNEL);
+	/* For mcp_relay_octets(). */
+	smp_store_release(&s->relay, relay);
+	return relay;
+}
+
+/**
+ * mcp_relay_free() - free the relay and what it still holds
+ * @s: the session, which nobody uses any more
+ *
+ * Context: any but hard interrupt.
+ */
+void mcp_relay_free(struct mcp_session *s)
+{
+	if (!s->relay)
+		return;
+	mcp_flow_free(&s->relay->flow[MCP_UP]);
+	mcp_flow_free(&s->relay->flow[MCP_DOWN]);
+	kfree(s->relay->reply);
+	kfree(s->relay);
+}
+
+/**
+ * mcp_relay_octets() - what was passed on so far
+ * @s: the session; the caller has a reference
+ * @dir: the direction
+ *
+ * Context: any.
+ */
+u64 mcp_relay_octets(const struct mcp_session *s, enum mcp_direction dir)
+{
+	const struct mcp_relay *relay = smp_load_acquire(&s->relay);
+
+	return relay ? READ_ONCE(relay->flow[dir].bytes) : 0;
+}
+
+static bool mcp_flow_empty(const struct mcp_flow *flow)
+{
+	return !flow->len && !(flow->batch && flow->batch->len);
+}
+
+/* Octets were passed on. */
+static void mcp_flow_said(struct mcp_session *s, struct mcp_flow *flow, u32 n)
+{
+	WRITE_ONCE(flow->bytes, flow->bytes + n);
+	mcp_count_add(s->mnet, flow == &s->relay->flow[MCP_UP] ?
+		      MCP_STAT_OCTETS_UP : MCP_STAT_OCTETS_DOWN, n);
+}
+
+/* Writes what is said first. 0: all of it; else -EAGAIN or an error. */
+static int mcp_flow_push_first(struct mcp_session *s, struct mcp_flow *flow,
+			       struct socket *to)
+{
 	while (flow->len) {
 		struct kvec iov = {
 			.iov_base = flow->data, .iov_len = flow->len,
@@ -50,13 +121,28 @@ static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
 			return n;
 		own = min_t(u32, n, flow->own);
 		flow->own -= own;
-		WRITE_ONCE(flow->bytes, flow->bytes + n - own);
-		mcp_count_add(s->mnet, octets, n - own);
+		mcp_flow_said(s, flow, n - own);
 		flow->data += n;
 		flow->len -= n;
 	}
-	mcp_flow_free(flow);
+	mcp_flow_free_first(flow);
 	return 0;
+}
+
+/* Writes what the direction holds. 0: all of it; else -EAGAIN or an error. */
+static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
+			 struct socket *to)
+{
+	int n = flow->len ? mcp_flow_push_first(s, flow, to) : 0;
+
+	while (!n && flow->batch && flow->batch->len) {
+		n = mcp_batch_send(flow->batch, to);
+		if (n < 0)
+			break;
+		mcp_flow_said(s, flow, n);
+		n = 0;
+	}
+	return n;
 }
 
 /*
@@ -88,81 +174,85 @@ enum mcp_flow_result {
 	MCP_FLOW_TO_GONE,
 };
 
-static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
-					 enum mcp_direction dir,
-					 struct socket *from, struct socket *to)
+/*
+ * What was read must be written, or kept: read no more than finds room. Both kinds
+ * of socket count what they have taken in the same place.
+ */
+static u32 mcp_room(const struct socket *sock)
 {
-	struct mcp_flow *flow = &s->flow[dir];
-	int chunks = MCP_CHUNKS_PER_RUN;
-	void *spare = NULL;
-	enum mcp_flow_result res;
+	return max(sk_stream_wspace(sock->sk), MCP_LEAST_ROOM);
+}
+
+/* Reads what the other side can take. Octets, 0 at the end, or an error. */
+static int mcp_flow_pull(struct mcp_flow *flow, struct socket *from,
+			 const struct socket *to)
+{
+	if (!flow->batch)
+		flow->batch = mcp_batch_new();
+	if (!flow->batch)
+		return -ENOMEM;
+	return mcp_batch_receive(flow->batch, from, mcp_room(to));
+}
+
+static enum mcp_flow_result mcp_flow_move(struct mcp_session *s,
+					  enum mcp_direction dir,
+					  struct socket *from,
+					  struct socket *to)
+{
+	struct mcp_flow *flow = &s->relay->flow[dir];
+	int batches = MCP_BATCHES_PER_RUN;
 	int n;
 
-	if (flow->shut || (flow->broken && !flow->len))
-		return MCP_FLOW_OVER;
 	for (;;) {
-		if (flow->len) {
-			n = mcp_flow_push(s, flow, to);
-			if (n) {
-				res = n == -EAGAIN ? MCP_FLOW_BLOCKED :
-					MCP_FLOW_TO_GONE;
-				break;
-			}
-		}
+		n = mcp_flow_push(s, flow, to);
+		if (n)
+			return n == -EAGAIN ? MCP_FLOW_BLOCKED :
+				MCP_FLOW_TO_GONE;
 		if (flow->eof) {
 			kernel_sock_shutdown(to, SHUT_WR);
 			flow->shut = true;
-			res = MCP_FLOW_OVER;
-			break;
+			return MCP_FLOW_OVER;
 		}
-		if (flow->broken) {
-			res = MCP_FLOW_OVER;
-			break;
-		}
-		if (!chunks--) {
-			res = MCP_FLOW_AGAIN;
-			break;
-		}
-		res = MCP_FLOW_BLOCKED;
+		if (flow->broken)
+			return MCP_FLOW_OVER;
+		if (!batches--)
+			return MCP_FLOW_AGAIN;
 		if (!mcp_writable(to))
-			break;
-		if (!spare)
-			spare = kmalloc(MCP_CHUNK, GFP_KERNEL);
-		if (!spare) {
-			res = MCP_FLOW_AGAIN;
-			break;
-		}
-		n = mcp_socket_receive(from, spare, MCP_CHUNK);
+			return MCP_FLOW_BLOCKED;
+		n = mcp_flow_pull(flow, from, to);
 		if (n == -EAGAIN)
-			break;
+			return MCP_FLOW_BLOCKED;
+		if (n == -ENOMEM)
+			return MCP_FLOW_AGAIN;
 		/*
 		 * An error is told once; afterwards it looks like the end. But
 		 * the end may also have come before the error.
 		 */
 		if (n < 0 || (!n && s->gone && !sock_flag(from->sk, SOCK_DONE))) {
 			flow->broken = true;
-			res = MCP_FLOW_FROM_GONE;
-			break;
+			return MCP_FLOW_FROM_GONE;
 		}
 		mcp_session_event(s, dir == MCP_UP ?
 				  (n ? MCP_EV_INTERNAL_OTHER : MCP_EV_INTERNAL_FIN) :
 				  (n ? MCP_EV_EXTERNAL_OTHER : MCP_EV_EXTERNAL_FIN));
-		if (!n) {
+		if (!n)
 			flow->eof = true;
-			continue;
-		}
-		/* The direction owns the chunk while something is in it. */
-		flow->chunk = spare;
-		flow->data = spare;
-		flow->len = n;
-		n = mcp_flow_push(s, flow, to);
-		spare = NULL;
-		if (n) {
-			res = n == -EAGAIN ? MCP_FLOW_BLOCKED : MCP_FLOW_TO_GONE;
-			break;
-		}
 	}
-	kfree(spare);
+}
+
+static enum mcp_flow_result mcp_flow_run(struct mcp_session *s,
+					 enum mcp_direction dir,
+					 struct socket *from, struct socket *to)
+{
+	struct mcp_flow *flow = &s->relay->flow[dir];
+	enum mcp_flow_result res;
+
+	if (flow->shut || (flow->broken && mcp_flow_empty(flow)))
+		return MCP_FLOW_OVER;
+	res = mcp_flow_move(s, dir, from, to);
+	/* A direction that is at rest holds nothing. */
+	if (mcp_flow_empty(flow))
+		mcp_flow_free(flow);
 	return res;
 }
 
@@ -228,9 +318,9 @@ enum mcp_relay_result mcp_relay_run(struct mcp_session *s)
 		s->gone = MCP_GONE_DOWNSTREAM;
 	/* A side that has said its end says nothing of a reset after that. */
 	if (!s->gone && rd != ru) {
-		if (s->flow[MCP_UP].eof && mcp_socket_closed(s->upstream))
+		if (s->relay->flow[MCP_UP].eof && mcp_socket_closed(s->upstream))
 			s->gone = MCP_GONE_UPSTREAM;
-		else if (s->flow[MCP_DOWN].eof &&
+		else if (s->relay->flow[MCP_DOWN].eof &&
 			 mcp_socket_closed(s->down.sock))
 			s->gone = MCP_GONE_DOWNSTREAM;
 	}
@@ -255,13 +345,13 @@ enum mcp_relay_result mcp_relay_run(struct mcp_session *s)
  */
 enum mcp_relay_result mcp_relay_last_words(struct mcp_session *s)
 {
-	struct mcp_flow *flow = &s->flow[MCP_DOWN];
-	int chunks = MCP_CHUNKS_PER_RUN;
+	struct mcp_flow *flow = &s->relay->flow[MCP_DOWN];
+	int reads = MCP_READS_PER_RUN;
 	u8 sink[256];
 	int n;
 
 	if (!flow->shut) {
-		n = mcp_flow_push(s, flow, s->upstream);
+		n = mcp_flow_push_first(s, flow, s->upstream);
 		if (n == -EAGAIN)
 			return MCP_RELAY_WAIT;
 		if (n)
@@ -269,7 +359,7 @@ enum mcp_relay_result mcp_relay_last_words(struct mcp_session *s)
 		kernel_sock_shutdown(s->upstream, SHUT_WR);
 		flow->shut = true;
 	}
-	while (chunks--) {
+	while (reads--) {
 		n = mcp_socket_receive(s->upstream, sink, sizeof(sink));
 		if (n == -EAGAIN)
 			return MCP_RELAY_WAIT;

@@ -155,12 +155,11 @@ void mcp_session_put(struct mcp_session *s)
 	if (!refcount_dec_and_test(&s->ref))
 		return;
 	kfree(s->payload);
-	kfree(s->reply);
 	mcp_withdraw_free(s);
 	mcp_peer_dial_free(s);
 	mcp_intercept_end(s);
-	mcp_flow_free(&s->flow[MCP_UP]);
-	mcp_flow_free(&s->flow[MCP_DOWN]);
+	kfree(s->down.synack);
+	mcp_relay_free(s);
 	if (s->client)
 		mcp_policy_release(s->client);
 	else
@@ -406,11 +405,17 @@ bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
 	return true;
 }
 
+static int mcp_session_wake(struct wait_queue_entry *wait, unsigned int mode,
+			    int sync, void *key)
+{
+	mcp_session_kick(wait->private);
+	return 0;
+}
+
 /**
  * mcp_session_wait_on() - kick the worker for whatever happens on a socket
  * @s: the session
  * @wait: where to wait; belongs to @s
- * @wake: its function; does no more than mcp_session_kick()
  * @sock: the socket
  *
  * A wait queue sees readability, write space and errors of TCP and MPTCP
@@ -419,9 +424,10 @@ bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
  * Context: process, the worker.
  */
 void mcp_session_wait_on(struct mcp_session *s, struct wait_queue_entry *wait,
-			 wait_queue_func_t wake, struct socket *sock)
+			 struct socket *sock)
 {
-	init_waitqueue_func_entry(wait, wake);
+	init_waitqueue_func_entry(wait, mcp_session_wake);
+	wait->private = s;
 	add_wait_queue(sk_sleep(sock->sk), wait);
 }
 
@@ -442,11 +448,28 @@ void mcp_session_wait_off(struct wait_queue_entry *wait, struct socket *sock)
  * @ms: from now, in milliseconds
  *
  * Context: any.
- * Return: jiffies, but never 0, which is no deadline.
+ * Return: the lower half of jiffies, but never 0, which is no deadline.
  */
-unsigned long mcp_deadline(u32 ms)
+u32 mcp_deadline(u32 ms)
 {
-	return (jiffies + msecs_to_jiffies(ms)) ?: 1;
+	return (u32)(jiffies + msecs_to_jiffies(ms)) ?: 1;
+}
+
+/* Until then, in jiffies; negative if it is past. The longest time limit fits. */
+static s32 mcp_deadline_left(u32 until)
+{
+	return until - (u32)jiffies;
+}
+
+/**
+ * mcp_deadline_passed() - is the time up?
+ * @until: of mcp_deadline()
+ *
+ * Context: any.
+ */
+bool mcp_deadline_passed(u32 until)
+{
+	return mcp_deadline_left(until) <= 0;
 }
 
 /**
@@ -489,20 +512,30 @@ enum mcp_action mcp_session_event(struct mcp_session *s,
  */
 void mcp_session_arm(struct mcp_session *s)
 {
-	const unsigned long *until[] = {
+	const u32 *until[] = {
 		&s->hold_until, &s->dial_until, &s->syn_until,
 		&s->request_until, &s->accept_until, &s->idle_until, &s->drain_until,
 		&s->look_again,
 	};
-	unsigned long first = 0;
+	unsigned long first;
+	s32 left = S32_MAX;
+	bool none = true;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(until); i++)
-		if (*until[i] && (!first || time_before(*until[i], first)))
-			first = *until[i];
-	if (!first)
+	for (i = 0; i < ARRAY_SIZE(until); i++) {
+		if (!*until[i])
+			continue;
+		left = min(left, mcp_deadline_left(*until[i]));
+		none = false;
+	}
+	first = jiffies + left;
+	/*
+	 * Each segment puts the end of an idle session off. A timer that is too
+	 * early finds nothing to do, and is set anew.
+	 */
+	if (none)
 		timer_delete(&s->timer);
-	else if (!timer_pending(&s->timer) || s->timer.expires != first)
+	else if (!timer_pending(&s->timer) || time_before(first, s->timer.expires))
 		mod_timer(&s->timer, first);
 }
 

@@ -60,17 +60,17 @@ enum {
  * @key:	constant
  * @mnet:	constant; outlives the session (mcp_session_drain())
  * @client:	constant; its client's entry, held
- * @rcu:	for freeing
  * @ref:	one for life, which mcp_session_end() drops; one while @work is
  *		pending or running; one for every pointer that leaves RCU
  * @id:		constant; number in mcp_net.sessions
  * @born:	constant; jiffies
  * @work:	the worker
+ * @rcu:	for freeing, once nobody can want the worker
  * @timer:	wakes the worker at the earliest of its deadlines
  * @events:	bits, see above; set by anybody
  * @published:	it is in the tables as it should be: the worker may begin
  *
- * @lock:	guards the fields up to @accepted; taken with BH off
+ * @lock:	guards the fields up to @accepted, but for @isn; taken with BH off
  * @hashed:	@node is in mcp_net.held
  * @answered:	the client's SYN was or is being given to the stack
  * @dead:	nothing may be handed to it any more
@@ -79,7 +79,6 @@ enum {
  * @accepted:	upstream socket on its way from the listener to the worker
  *
  * @isn:	constant; sequence number of the client's SYN
- * @owed:	what the sides had not taken when that was last looked at
  * @payload:	constant; the SYN's payload: request, then early data. Of a late
  *		request what was read so far
  * @payload_len: its length in octets; constant but for a late request
@@ -95,11 +94,9 @@ enum {
  * @echo_len:	constant; octets at the head of @payload that the SYN/ACK is to
  *		carry: @payload is there while @hashed, and if @withdrawal is
  * @requested:	the request is complete; written under @lock
- * @request:	what it says
  *
  * @state:	enum mcp_state
  * @upstream:	the client's connection; written under @lock
- * @up_wait:	wakes the worker for @upstream
  * @down:	the server's connection, see downstream.h
  * @failure:	why there is nothing to bind: enum mcp_end; MCP_END_NONE if all
  *		is well
@@ -111,32 +108,33 @@ enum {
  * @half_open:	counted as such in policy
  * @listened:	mcp_implicit_listen() has a listener for it
  * @gone:	enum mcp_gone: a side that ended in an error
+ * @request:	what the request says
  * @withdrawal:	the MCP has stepped out: see withdraw.h; once set, for ever
  * @peer_dial:	a peer dials: see peer_dial.h; constant
- * @reply:	Convert message for the client, to be freed
- * @flow:	the two directions
- * @hold_until: jiffies; answer or refuse the client; 0: no such deadline
- * @dial_until: jiffies; the server has been silent long enough
- * @syn_until:	jiffies; our SYN is repeated then, if the client does not do so
- * @request_until: jiffies; the late request must be complete, or a client that
+ * @relay:	what belongs to the two sockets; NULL until there is one
+ * @hold_until: this and what follows are of mcp_deadline(); answer or refuse the client; 0: no such deadline
+ * @dial_until: the server has been silent long enough
+ * @syn_until:	our SYN is repeated then, if the client does not do so
+ * @request_until: the late request must be complete, or a client that
  *		was told an error must be gone
- * @accept_until: jiffies; the client must have completed its handshake
- * @idle_until: jiffies; behave's timer runs out
- * @drain_until: jiffies; the side that is left has taken nothing of what it is
+ * @accept_until: the client must have completed its handshake
+ * @idle_until: behave's timer runs out
+ * @drain_until: the side that is left has taken nothing of what it is
  *		owed for long enough
- * @look_again: jiffies; nothing will wake us for what we wait for
- * @probed:	jiffies; a probe was sent then
+ * @look_again: nothing will wake us for what we wait for
  */
 struct mcp_session {
 	struct rhash_head node;
 	struct mcp_session_key key;
 	struct mcp_net *mnet;
 	struct mcp_client *client;
-	struct rcu_head rcu;
 	refcount_t ref;
 	u32 id;
 	unsigned long born;
-	struct work_struct work;
+	union {
+		struct work_struct work;
+		struct rcu_head rcu;
+	};
 	struct timer_list timer;
 	unsigned long events;
 	bool published;
@@ -145,12 +143,11 @@ struct mcp_session {
 	bool hashed;
 	bool answered;
 	bool dead;
+	u32 isn;
 	struct sk_buff *held;
 	int (*okfn)(struct net *net, struct sock *sk, struct sk_buff *skb);
 	struct socket *accepted;
 
-	u32 isn;
-	u32 owed;
 	u8 *payload;
 	u16 payload_len;
 	u16 syn_len;
@@ -162,8 +159,6 @@ struct mcp_session {
 	bool mptcp;
 	u8 echo_len;
 	bool requested;
-	struct mcp_request request;
-
 	u8 state;
 	u8 failure;
 	u8 refusal;
@@ -173,22 +168,20 @@ struct mcp_session {
 	bool half_open;
 	bool listened;
 	u8 gone;
+	struct mcp_request request;
 	struct socket *upstream;
-	struct wait_queue_entry up_wait;
 	struct mcp_downstream down;
 	struct mcp_withdrawal *withdrawal;
 	struct mcp_peer_dial *peer_dial;
-	u8 *reply;
-	struct mcp_flow flow[2];
-	unsigned long hold_until;
-	unsigned long dial_until;
-	unsigned long syn_until;
-	unsigned long request_until;
-	unsigned long accept_until;
-	unsigned long idle_until;
-	unsigned long drain_until;
-	unsigned long look_again;
-	unsigned long probed;
+	struct mcp_relay *relay;
+	u32 hold_until;
+	u32 dial_until;
+	u32 syn_until;
+	u32 request_until;
+	u32 accept_until;
+	u32 idle_until;
+	u32 drain_until;
+	u32 look_again;
 };
 
 int mcp_session_module_init(void);
@@ -216,9 +209,10 @@ bool mcp_session_make_room(struct mcp_net *mnet, xa_mark_t mark,
 			   const struct mcp_session *but,
 			   bool (*has)(const struct mcp_session *s));
 void mcp_session_wait_on(struct mcp_session *s, struct wait_queue_entry *wait,
-			 wait_queue_func_t wake, struct socket *sock);
+			 struct socket *sock);
 void mcp_session_wait_off(struct wait_queue_entry *wait, struct socket *sock);
-unsigned long mcp_deadline(u32 ms);
+u32 mcp_deadline(u32 ms);
+bool mcp_deadline_passed(u32 until);
 enum mcp_action mcp_session_event(struct mcp_session *s,
 				  enum mcp_event_kind event);
 void mcp_session_arm(struct mcp_session *s);

@@ -200,6 +200,24 @@ int mcp_socket_receive(struct socket *sock, void *buf, size_t size)
 }
 
 /**
+ * mcp_socket_keep_urgent() - read urgent octets like any other
+ * @sock: TCP or MPTCP
+ *
+ * Otherwise they are left out of what is read, and MPTCP has no way to pass them
+ * on. RFC 6093 section 5 wants them where they stand.
+ *
+ * Context: process; takes the socket's lock.
+ */
+void mcp_socket_keep_urgent(struct socket *sock)
+{
+	if (sock->sk->sk_protocol != IPPROTO_TCP)
+		return;
+	lock_sock(sock->sk);
+	sock_set_flag(sock->sk, SOCK_URGINLINE);
+	release_sock(sock->sk);
+}
+
+/**
  * mcp_socket_closed() - has the protocol nothing left to do?
  * @sock: a socket that was shut down both ways
  *

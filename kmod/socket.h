@@ -25,6 +25,7 @@ int mcp_socket_address(const struct mcp_endpoint *ep,
 		       struct sockaddr_storage *addr);
 int mcp_socket_name(struct socket *sock, bool peer, struct mcp_endpoint *ep);
 int mcp_socket_receive(struct socket *sock, void *buf, size_t size);
+void mcp_socket_keep_urgent(struct socket *sock);
 bool mcp_socket_closed(const struct socket *sock);
 bool mcp_socket_assign(struct sock *listener, struct sk_buff *skb);
 struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,

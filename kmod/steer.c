@@ -166,7 +166,8 @@ int mcp_steer_dial(struct mcp_session *s, const struct mcp_endpoint *peer)
 	d->syns = 0;
 	d->syn_us = 0;
 	d->rtt_us = 0;
-	d->synack_len = 0;
+	kfree(d->synack);
+	d->synack = NULL;
 	if (mcp_downstream_open(s, peer, &addr) != MCP_OUTCOME_PENDING)
 		return -EADDRNOTAVAIL;
 	return mcp_nat_syn(s);

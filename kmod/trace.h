@@ -92,7 +92,7 @@ TRACE_EVENT(mcp_bind,
 	),
 	TP_fast_assign(
 		__entry->id = s->id;
-		__entry->early_data = s->flow[MCP_UP].len;
+		__entry->early_data = s->relay->flow[MCP_UP].len;
 		__entry->ms = jiffies_to_msecs(jiffies - s->born);
 	),
 	TP_printk("id=%u early_data=%u after=%ums", __entry->id,
@@ -113,8 +113,8 @@ TRACE_EVENT(mcp_end,
 		__entry->id = s->id;
 		__entry->why = why;
 		__entry->state = s->state;
-		__entry->up = s->flow[MCP_UP].bytes;
-		__entry->down = s->flow[MCP_DOWN].bytes;
+		__entry->up = mcp_relay_octets(s, MCP_UP);
+		__entry->down = mcp_relay_octets(s, MCP_DOWN);
 	),
 	TP_printk("id=%u why=%u state=%u up=%llu down=%llu", __entry->id,
 		  __entry->why, __entry->state, __entry->up, __entry->down)

@@ -565,13 +565,6 @@ bool mcp_upstream_pass(struct mcp_session *s)
 	return skb;
 }
 
-static int mcp_upstream_wake(struct wait_queue_entry *wait, unsigned int mode,
-			     int sync, void *key)
-{
-	mcp_session_kick(container_of(wait, struct mcp_session, up_wait));
-	return 0;
-}
-
 /* Others look at the socket too, see mcp_upstream_kind(). */
 static struct socket *mcp_upstream_set(struct mcp_session *s,
 				       struct socket *sock)
@@ -586,7 +579,7 @@ static struct socket *mcp_upstream_set(struct mcp_session *s,
 
 /**
  * mcp_upstream_open() - take the accepted connection, if there is one
- * @s: the session
+ * @s: the session; with a relay, if there is one
  *
  * Context: the worker.
  * Return: true if there is an upstream connection, from now or before.
@@ -609,7 +602,7 @@ bool mcp_upstream_open(struct mcp_session *s)
 	/* What arrives in one piece goes on in one piece: nothing to wait for. */
 	mcp_socket_set_option(sock, SOL_TCP, TCP_NODELAY, 1);
 	mcp_upstream_set(s, sock);
-	mcp_session_wait_on(s, &s->up_wait, mcp_upstream_wake, sock);
+	mcp_session_wait_on(s, &s->relay->up_wait, sock);
 	return true;
 }
 
@@ -650,7 +643,7 @@ void mcp_upstream_release(struct mcp_session *s)
 	mcp_implicit_release(s);
 	if (!s->upstream)
 		return;
-	mcp_session_wait_off(&s->up_wait, s->upstream);
+	mcp_session_wait_off(&s->relay->up_wait, s->upstream);
 	mcp_socket_release(mcp_upstream_set(s, NULL));
 }
 

@@ -101,14 +101,14 @@ static void mcp_withdraw_answer(struct mcp_session *s)
 		.ack = d->isn + 1,
 		.flags = MCP_SEG_SYN | MCP_SEG_ACK,
 		.window = d->snd_window,
-		.tos = d->synack_tos,
+		.tos = d->synack->tos,
 		.payload = s->payload,
 		.payload_len = s->echo_len,
 	};
 	struct dst_entry *dst;
 
-	seg.options_len = d->synack_len;
-	memcpy(seg.options, d->synack, d->synack_len);
+	seg.options_len = d->synack->len;
+	memcpy(seg.options, d->synack->options, d->synack->len);
 	dst = mcp_xmit_route(s->mnet->net, &seg);
 	if (IS_ERR(dst))
 		return;		/* the server repeats it */
@@ -218,7 +218,7 @@ bool mcp_withdraw(struct mcp_session *s)
 	spin_unlock_bh(&s->lock);
 	if (!held)
 		return false;
-	mcp_tcpopt_parse(s->down.synack, s->down.synack_len, &opt);
+	mcp_tcpopt_parse(s->down.synack->options, s->down.synack->len, &opt);
 	w = mcp_withdraw_begin(s, mcp_withdraw_first(s, &opt));
 	if (!w)
 		return false;
@@ -733,8 +733,8 @@ enum mcp_end mcp_withdraw_run(struct mcp_session *s)
 	if (list_empty(&w->subflows))
 		return why;
 	WRITE_ONCE(s->state, state);
-	s->look_again = first;
-	if (s->accept_until && !time_before(jiffies, s->accept_until)) {
+	s->look_again = (u32)first ?: 1;
+	if (s->accept_until && mcp_deadline_passed(s->accept_until)) {
 		mcp_withdraw_refuse(s);
 		return MCP_END_CLIENT_GONE;
 	}

@@ -267,17 +267,23 @@ static void mcp_session_timer_is_the_earliest(struct kunit *test)
 	s->idle_until = mcp_deadline(3600 * 1000);
 	s->dial_until = mcp_deadline(1800 * 1000);
 	mcp_session_arm(s);
-	KUNIT_EXPECT_EQ(test, s->timer.expires, s->dial_until);
+	KUNIT_EXPECT_EQ(test, (u32)s->timer.expires, s->dial_until);
+	/* One that is too early is left alone, one that is too late is not. */
+	s->syn_until = s->dial_until;
 	s->dial_until = 0;
 	mcp_session_arm(s);
-	KUNIT_EXPECT_EQ(test, s->timer.expires, s->idle_until);
+	KUNIT_EXPECT_EQ(test, (u32)s->timer.expires, s->syn_until);
+	s->syn_until = mcp_deadline(900 * 1000);
+	mcp_session_arm(s);
+	KUNIT_EXPECT_EQ(test, (u32)s->timer.expires, s->syn_until);
+	s->syn_until = 0;
 	s->idle_until = 0;
 	mcp_session_arm(s);
 	KUNIT_EXPECT_FALSE(test, timer_pending(&s->timer));
 
 	s->hold_until = mcp_deadline(1);
 	mcp_session_arm(s);
-	while (time_before(jiffies, s->hold_until + HZ / 10))
+	while (!mcp_deadline_passed(s->hold_until + HZ / 10))
 		schedule_timeout_uninterruptible(1);
 	flush_work(&s->work);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mcp_test_runs), 1);
@@ -287,20 +293,20 @@ static void mcp_session_follows_behave(struct kunit *test)
 {
 	struct mcp_net *mnet = test->priv;
 	struct mcp_session *s = mcp_test_session(test, 1);
-	unsigned long left;
+	s32 left;
 
 	KUNIT_ASSERT_EQ(test, mcp_session_publish(s, false, GFP_KERNEL), 0);
 	mnet->settings.trans_idle = 1000000;
 	mnet->settings.est_idle = 2000000;
 	mcp_session_event(s, MCP_EV_INTERNAL_SYN);
 	KUNIT_EXPECT_EQ(test, s->state, MCP_STATE_INTERNAL_INIT);
-	left = s->idle_until - jiffies;
+	left = s->idle_until - (u32)jiffies;
 	KUNIT_EXPECT_LE(test, left, msecs_to_jiffies(1000000));
 	KUNIT_EXPECT_GT(test, left, msecs_to_jiffies(990000));
 
 	mcp_session_event(s, MCP_EV_EXTERNAL_SYN);
 	KUNIT_EXPECT_EQ(test, s->state, MCP_STATE_ESTABLISHED);
-	left = s->idle_until - jiffies;
+	left = s->idle_until - (u32)jiffies;
 	KUNIT_EXPECT_GT(test, left, msecs_to_jiffies(1990000));
 	KUNIT_EXPECT_EQ(test, mcp_session_event(s, MCP_EV_EXPIRY), MCP_ACTION_PROBE);
 	KUNIT_EXPECT_EQ(test, s->state, MCP_STATE_TRANS);

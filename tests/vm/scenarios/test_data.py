@@ -224,6 +224,25 @@ def test_small_writes(lab, protocol):
     lab.wait_stats(octets_up=len(text), octets_down=len(text))
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_urgent(lab, protocol):
+    """An octet that is marked urgent arrives in its place: MPTCP has no such mark."""
+    lab.up("require-mptcp off")
+    listener = lab.listen()
+    client = lab.connect(listener, protocol=protocol)
+    server = listener.accept()
+    for _ in range(20):
+        server.sendall(bytes(5000))
+        server.send(b"!", socket.MSG_OOB)
+        server.sendall(b"behind")
+        assert client.read_exactly(5007) == bytes(5000) + b"!behind"
+    client.sendall(b"before")
+    if protocol == "tcp":
+        client.send(b"!", socket.MSG_OOB)
+        assert server.read_exactly(7) == b"before!"
+    end_both(client, server)
+
+
 def ping_pong(client, server):
     for number in range(50):
         client.sendall(b"ping %d" % number)

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/net.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/socket.h>
+#include <linux/uio.h>
+#include <net/tcp.h>
+
+#include "batch.h"
+#include "compat.h"
+#include "socket.h"
+
+/* Our own memory is got in such pieces; in single pages when there are none. */
+#define MCP_BATCH_ORDER	3
+/* The rest of a page that is too small to be read into. */
+#define MCP_BATCH_REST	2048
+/*
+ * A page given to a socket is held until the last octet of it is acknowledged, but
+ * the socket counts the octets: so many times more than these may be held.
+ */
+#define MCP_BATCH_WASTE	4
+
+/**
+ * mcp_batch_new() - an empty batch
+ *
+ * Context: process.
+ * Return: NULL without memory.
+ */
+struct mcp_batch *mcp_batch_new(void)
+{
+	struct mcp_batch *batch = kmalloc(sizeof(*batch), GFP_KERNEL);
+
+	if (!batch)
+		return NULL;
+	batch->len = 0;
+	batch->first = 0;
+	batch->end = 0;
+	batch->more = false;
+	batch->page = NULL;
+	batch->used = 0;
+	return batch;
+}
+
+/**
+ * mcp_batch_free() - forget a batch and what is in it
+ * @batch: may be NULL
+ *
+ * Context: any.
+ */
+void mcp_batch_free(struct mcp_batch *batch)
+{
+	if (!batch)
+		return;
+	while (batch->first < batch->end)
+		put_page(batch->piece[batch->first++].bv_page);
+	if (batch->page)
+		put_page(batch->page);
+	kfree(batch);
+}
+
+/* False: there is no room for another piece. */
+static bool mcp_batch_add(struct mcp_batch *batch, struct page *page, u32 offset,
+			  u32 len)
+{
+	if (batch->end > batch->first) {
+		struct bio_vec *last = &batch->piece[batch->end - 1];
+
+		if (last->bv_page == page &&
+		    last->bv_offset + last->bv_len == offset) {
+			last->bv_len += len;
+			batch->len += len;
+			return true;
+		}
+	}
+	if (batch->end == MCP_BATCH_PIECES)
+		return false;
+	get_page(page);
+	batch->piece[batch->end++] = (struct bio_vec) {
+		.bv_page = page, .bv_offset = offset, .bv_len = len,
+	};
+	batch->len += len;
+	return true;
+}
+
+/* Room in our own memory, in octets; 0 if there is none to be had. */
+static u32 mcp_batch_room(struct mcp_batch *batch)
+{
+	u32 size = batch->page ? page_size(batch->page) : 0;
+
+	/* Nobody holds what was in it. */
+	if (batch->page && batch->first == batch->end &&
+	    page_count(batch->page) == 1)
+		batch->used = 0;
+	if (batch->page && size - batch->used >= MCP_BATCH_REST)
+		return size - batch->used;
+	if (batch->page)
+		put_page(batch->page);
+	batch->page = alloc_pages((GFP_KERNEL & ~__GFP_DIRECT_RECLAIM) |
+				  __GFP_COMP | __GFP_NOWARN | __GFP_NORETRY,
+				  MCP_BATCH_ORDER);
+	if (!batch->page)
+		batch->page = alloc_page(GFP_KERNEL);
+	batch->used = 0;
+	return batch->page ? page_size(batch->page) : 0;
+}
+
+static u8 *mcp_batch_own(const struct mcp_batch *batch)
+{
+	return (u8 *)page_address(batch->page) + batch->used;
+}
+
+/* Copies what is in no page that could be held. Returns how many octets. */
+static u32 mcp_batch_copy(struct mcp_batch *batch, const u8 *data, u32 len)
+{
+	u32 done = 0, n;
+
+	while (done < len) {
+		n = min(len - done, mcp_batch_room(batch));
+		if (!n)
+			break;
+		memcpy(mcp_batch_own(batch), data + done, n);
+		if (!mcp_batch_add(batch, batch->page, batch->used, n))
+			break;
+		batch->used += n;
+		done += n;
+	}
+	return done;
+}
+
+/* What lies in the head of a packet. */
+static u32 mcp_batch_add_head(struct mcp_batch *batch, const struct sk_buff *skb,
+			      u32 offset, u32 len)
+{
+	u8 *data = skb->data + offset;
+	struct page *page;
+
+	if (!skb->head_frag || skb_cloned(skb))
+		return mcp_batch_copy(batch, data, len);
+	page = virt_to_head_page(data);
+	return mcp_batch_add(batch, page, data - (u8 *)page_address(page), len) ?
+		len : 0;
+}
+
+/* Returns how many octets found room. */
+static u32 mcp_batch_add_skb(struct mcp_batch *batch, struct sk_buff *skb,
+			     u32 offset, u32 len)
+{
+	u32 done = 0, pos = skb_headlen(skb), skip, got, n;
+	struct sk_buff *part;
+	int i;
+
+	if (offset < pos) {
+		n = min(len, pos - offset);
+		done = mcp_batch_add_head(batch, skb, offset, n);
+		if (done < n)
+			return done;
+	}
+	for (i = 0; i < skb_shinfo(skb)->nr_frags && done < len; i++) {
+		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+		u32 size = skb_frag_size(frag);
+
+		if (offset + done < pos + size) {
+			skip = offset + done - pos;
+			n = min(len - done, size - skip);
+			if (!mcp_batch_add(batch, skb_frag_page(frag),
+					   skb_frag_off(frag) + skip, n))
+				return done;
+			done += n;
+		}
+		pos += size;
+	}
+	skb_walk_frags(skb, part) {
+		if (done == len)
+			break;
+		if (offset + done < pos + part->len) {
+			skip = offset + done - pos;
+			n = min(len - done, part->len - skip);
+			got = mcp_batch_add_skb(batch, part, skip, n);
+			done += got;
+			if (got < n)
+				break;
+		}
+		pos += part->len;
+	}
+	return done;
+}
+
+static int mcp_batch_take_skb(read_descriptor_t *desc, struct sk_buff *skb,
+			      unsigned int offset, size_t len)
+{
+	struct mcp_batch *batch = desc->arg.data;
+	u32 wanted = min(len, desc->count), taken;
+
+	if (!wanted)
+		return 0;
+	if (!mcp_skb_readable(skb))
+		return -EFAULT;
+	taken = mcp_batch_add_skb(batch, skb, offset, wanted);
+	desc->count = taken < wanted ? 0 : desc->count - taken;
+	return taken ?: -ENOMEM;
+}
+
+/* Takes what is there, without a copy. 0: nothing is. */
+static int mcp_batch_take(struct mcp_batch *batch, struct sock *sk, u32 max)
+{
+	read_descriptor_t desc = { .arg.data = batch, .count = max };
+	int n;
+
+	lock_sock(sk);
+	/* tcp_read_sock() stops before an urgent octet, and stays there. */
+	n = tcp_sk(sk)->urg_data ? 0 :
+		tcp_read_sock(sk, &desc, mcp_batch_take_skb);
+	batch->more = n > 0 && tcp_inq(sk);
+	release_sock(sk);
+	return n;
+}
+
+/* Is there nothing that reading in the ordinary way could tell? */
+static bool mcp_nothing_to_tell(const struct sock *sk)
+{
+	return !READ_ONCE(sk->sk_err) && !READ_ONCE(tcp_sk(sk)->urg_data) &&
+	       !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN) &&
+	       inet_sk_state_load(sk) != TCP_CLOSE;
+}
+
+/* Reads in the ordinary way, into memory of our own. */
+static int mcp_batch_read(struct mcp_batch *batch, struct socket *from, u32 max)
+{
+	u32 room = mcp_batch_room(batch);
+	int n;
+
+	if (!room)
+		return -ENOMEM;
+	n = mcp_socket_receive(from, mcp_batch_own(batch), min(room, max));
+	batch->more = false;
+	if (n > 0) {
+		/* The batch is empty: there is room for a piece. */
+		mcp_batch_add(batch, batch->page, batch->used, n);
+		batch->used += n;
+	}
+	return n;
+}
+
+/**
+ * mcp_batch_receive() - read what is there
+ * @batch: where it goes; empty
+ * @from: TCP or MPTCP
+ * @max: octets that are wanted, at most
+ *
+ * Context: process; takes the socket's lock, does not wait for octets.
+ * Return: octets read, 0 at the end of the stream, -EAGAIN, -ENOMEM or what the
+ * connection has come to.
+ */
+int mcp_batch_receive(struct mcp_batch *batch, struct socket *from, u32 max)
+{
+	struct sock *sk = from->sk;
+	int n;
+
+	max = min_t(u32, max, MCP_BATCH_OCTETS);
+	if (sk->sk_protocol == IPPROTO_TCP) {
+		n = mcp_batch_take(batch, sk, max);
+		if (n)
+			return n;
+		if (mcp_nothing_to_tell(sk))
+			return -EAGAIN;
+	}
+	return mcp_batch_read(batch, from, max);
+}
+
+static void mcp_batch_sent(struct mcp_batch *batch, u32 n)
+{
+	batch->len -= n;
+	while (n) {
+		struct bio_vec *piece = &batch->piece[batch->first];
+		u32 part = min(n, piece->bv_len);
+
+		n -= part;
+		piece->bv_offset += part;
+		piece->bv_len -= part;
+		if (piece->bv_len)
+			break;
+		put_page(piece->bv_page);
+		batch->first++;
+	}
+	if (batch->first == batch->end) {
+		batch->first = 0;
+		batch->end = 0;
+	}
+}
+
+/* Is what these pages hold beside the octets worth not copying them? */
+static bool mcp_batch_dense(const struct mcp_batch *batch)
+{
+	struct page *page, *last = NULL;
+	size_t held = 0;
+	u8 i;
+
+	for (i = batch->first; i < batch->end; i++) {
+		page = compound_head(batch->piece[i].bv_page);
+		if (page != last)
+			held += page_size(page);
+		last = page;
+	}
+	return held <= (size_t)batch->len * MCP_BATCH_WASTE;
+}
+
+/**
+ * mcp_batch_send() - write what a batch holds
+ * @batch: not empty; it loses what was taken
+ * @to: TCP, which gets the pages themselves, or MPTCP, which copies them
+ *
+ * Context: process; takes the socket's lock, does not wait for room.
+ * Return: octets taken, -EAGAIN or another error.
+ */
+int mcp_batch_send(struct mcp_batch *batch, struct socket *to)
+{
+	u32 pieces = batch->end - batch->first;
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	int n;
+
+	if (to->sk->sk_protocol == IPPROTO_TCP) {
+		/* What is acknowledged of it has the rest sent, if nothing else does. */
+		if (batch->more && batch->len > tcp_sk(to->sk)->mss_cache)
+			msg.msg_flags |= MSG_MORE;
+		if (mcp_batch_dense(batch))
+			msg.msg_flags |= MCP_MSG_SPLICE_PAGES;
+	}
+	iov_iter_bvec(&msg.msg_iter, WRITE, batch->piece + batch->first, pieces,
+		      batch->len);
+	n = sock_sendmsg(to, &msg);
+	if (n > 0)
+		mcp_batch_sent(batch, n);
+	return n;
+}

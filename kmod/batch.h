@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Octets on their way from one socket to the other, in pages that are not copied
+ * where that can be helped.
+ */
+#ifndef MCP_BATCH_H
+#define MCP_BATCH_H
+
+#include <linux/bvec.h>
+#include <linux/types.h>
+
+struct page;
+struct socket;
+
+/* What is read at once, in octets and in pieces. */
+#define MCP_BATCH_OCTETS	131072
+#define MCP_BATCH_PIECES	60
+
+/**
+ * struct mcp_batch - octets that were taken from one side and not yet by the other
+ * @len:	how many
+ * @first:	the piece that they begin in
+ * @end:	behind the last one
+ * @more:	there was more to read
+ * @page:	memory of our own for what has to be copied; NULL if there is none
+ * @used:	octets of it that are in use
+ * @piece:	where they are; each holds its page
+ */
+struct mcp_batch {
+	u32 len;
+	u8 first;
+	u8 end;
+	bool more;
+	struct page *page;
+	u32 used;
+	struct bio_vec piece[MCP_BATCH_PIECES];
+};
+
+struct mcp_batch *mcp_batch_new(void);
+void mcp_batch_free(struct mcp_batch *batch);
+int mcp_batch_receive(struct mcp_batch *batch, struct socket *from, u32 max);
+int mcp_batch_send(struct mcp_batch *batch, struct socket *to);
+
+#endif /* MCP_BATCH_H */
