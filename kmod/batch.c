@@ -2,6 +2,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/net.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
@@ -12,8 +13,6 @@
 #include "compat.h"
 #include "socket.h"
 
-/* Our own memory is got in such pieces; in single pages when there are none. */
-#define MCP_BATCH_ORDER	3
 /* The rest of a page that is too small to be read into. */
 #define MCP_BATCH_REST	2048
 /*
@@ -38,8 +37,6 @@ struct mcp_batch *mcp_batch_new(void)
 	batch->first = 0;
 	batch->end = 0;
 	batch->more = false;
-	batch->page = NULL;
-	batch->used = 0;
 	return batch;
 }
 
@@ -55,8 +52,6 @@ void mcp_batch_free(struct mcp_batch *batch)
 		return;
 	while (batch->first < batch->end)
 		put_page(batch->piece[batch->first++].bv_page);
-	if (batch->page)
-		put_page(batch->page);
 	kfree(batch);
 }
 
@@ -84,46 +79,31 @@ static bool mcp_batch_add(struct mcp_batch *batch, struct page *page, u32 offset
 	return true;
 }
 
-/* Room in our own memory, in octets; 0 if there is none to be had. */
-static u32 mcp_batch_room(struct mcp_batch *batch)
+/*
+ * Memory of our own. As sendmsg() does, the worker's thread has a page of which it
+ * gives out one piece after the other: allocating one for each read is dear where
+ * the kernel clears what it allocates. 0: there is none to be had.
+ */
+static u32 mcp_batch_room(void)
 {
-	u32 size = batch->page ? page_size(batch->page) : 0;
+	struct page_frag *frag = &current->task_frag;
 
-	/* Nobody holds what was in it. */
-	if (batch->page && batch->first == batch->end &&
-	    page_count(batch->page) == 1)
-		batch->used = 0;
-	if (batch->page && size - batch->used >= MCP_BATCH_REST)
-		return size - batch->used;
-	if (batch->page)
-		put_page(batch->page);
-	batch->page = alloc_pages((GFP_KERNEL & ~__GFP_DIRECT_RECLAIM) |
-				  __GFP_COMP | __GFP_NOWARN | __GFP_NORETRY,
-				  MCP_BATCH_ORDER);
-	if (!batch->page)
-		batch->page = alloc_page(GFP_KERNEL);
-	batch->used = 0;
-	return batch->page ? page_size(batch->page) : 0;
-}
-
-static u8 *mcp_batch_own(const struct mcp_batch *batch)
-{
-	return (u8 *)page_address(batch->page) + batch->used;
+	return skb_page_frag_refill(MCP_BATCH_REST, frag, GFP_KERNEL) ?
+		frag->size - frag->offset : 0;
 }
 
 /* Copies what is in no page that could be held. Returns how many octets. */
 static u32 mcp_batch_copy(struct mcp_batch *batch, const u8 *data, u32 len)
 {
+	struct page_frag *frag = &current->task_frag;
 	u32 done = 0, n;
 
 	while (done < len) {
-		n = min(len - done, mcp_batch_room(batch));
-		if (!n)
+		n = min(len - done, mcp_batch_room());
+		if (!n || !mcp_batch_add(batch, frag->page, frag->offset, n))
 			break;
-		memcpy(mcp_batch_own(batch), data + done, n);
-		if (!mcp_batch_add(batch, batch->page, batch->used, n))
-			break;
-		batch->used += n;
+		memcpy((u8 *)page_address(frag->page) + frag->offset, data + done, n);
+		frag->offset += n;
 		done += n;
 	}
 	return done;
@@ -228,18 +208,26 @@ static bool mcp_nothing_to_tell(const struct sock *sk)
 /* Reads in the ordinary way, into memory of our own. */
 static int mcp_batch_read(struct mcp_batch *batch, struct socket *from, u32 max)
 {
-	u32 room = mcp_batch_room(batch);
+	struct page_frag *frag = &current->task_frag;
+	u32 room = min(mcp_batch_room(), max), begin;
+	struct page *page;
 	int n;
 
 	if (!room)
 		return -ENOMEM;
-	n = mcp_socket_receive(from, mcp_batch_own(batch), min(room, max));
+	/* Should the socket say something meanwhile, it takes another piece. */
+	page = frag->page;
+	begin = frag->offset;
+	get_page(page);
+	frag->offset += room;
+	n = mcp_socket_receive(from, (u8 *)page_address(page) + begin, room);
+	if (frag->page == page && frag->offset == begin + room)
+		frag->offset = begin + max(n, 0);
 	batch->more = false;
-	if (n > 0) {
-		/* The batch is empty: there is room for a piece. */
-		mcp_batch_add(batch, batch->page, batch->used, n);
-		batch->used += n;
-	}
+	/* The batch is empty: there is room for a piece. */
+	if (n > 0)
+		mcp_batch_add(batch, page, begin, n);
+	put_page(page);
 	return n;
 }
 

@@ -9,7 +9,6 @@
 #include <linux/bvec.h>
 #include <linux/types.h>
 
-struct page;
 struct socket;
 
 /* What is read at once, in octets and in pieces. */
@@ -22,8 +21,6 @@ struct socket;
  * @first:	the piece that they begin in
  * @end:	behind the last one
  * @more:	there was more to read
- * @page:	memory of our own for what has to be copied; NULL if there is none
- * @used:	octets of it that are in use
  * @piece:	where they are; each holds its page
  */
 struct mcp_batch {
@@ -31,8 +28,6 @@ struct mcp_batch {
 	u8 first;
 	u8 end;
 	bool more;
-	struct page *page;
-	u32 used;
 	struct bio_vec piece[MCP_BATCH_PIECES];
 };
 

@@ -146,16 +146,27 @@ static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
 }
 
 /*
- * Backpressure: nothing is read that could not be written. Asked in the way of
- * poll(), the socket promises to wake us when that changes: TCP, and MPTCP on
- * older kernels, remember it in different places. And kernel_accept() leaves the
- * operations of the MPTCP listener also to a connection that is TCP.
+ * Asked in the way of poll(), a socket that is not writable promises to wake us when
+ * that changes: TCP, and MPTCP on older kernels, remember it in different places. And
+ * kernel_accept() leaves the operations of the MPTCP listener also to a connection
+ * that is TCP.
  */
+static __poll_t mcp_poll(struct socket *sock)
+{
+	return sock->sk->sk_protocol == IPPROTO_MPTCP ?
+		sock->ops->poll(NULL, sock, NULL) : tcp_poll(NULL, sock, NULL);
+}
+
+/* Backpressure: nothing is read that could not be written. */
 static bool mcp_writable(struct socket *sock)
 {
-	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
-		return sock->ops->poll(NULL, sock, NULL) & EPOLLOUT;
-	return tcp_poll(NULL, sock, NULL) & EPOLLOUT;
+	return mcp_poll(sock) & EPOLLOUT;
+}
+
+/* Is there anything to read: octets, the end, or an error? */
+static bool mcp_readable(struct socket *sock)
+{
+	return mcp_poll(sock) & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 }
 
 /**
@@ -187,6 +198,8 @@ static u32 mcp_room(const struct socket *sock)
 static int mcp_flow_pull(struct mcp_flow *flow, struct socket *from,
 			 const struct socket *to)
 {
+	if (!mcp_readable(from))
+		return -EAGAIN;
 	if (!flow->batch)
 		flow->batch = mcp_batch_new();
 	if (!flow->batch)

@@ -74,6 +74,16 @@ def shaped(links, words):
             run(f"tc -n {netns} qdisc del dev {dev} root")
 
 
+@contextlib.contextmanager
+def one_path():
+    """Meanwhile the client opens no second subflow."""
+    run(f"ip -n {CLIENT} mptcp limits set subflows 0 add_addr_accepted 0")
+    try:
+        yield
+    finally:
+        run(f"ip -n {CLIENT} mptcp limits set subflows 2 add_addr_accepted 2")
+
+
 class World:
     """with World(): the machines, with a server of TCP and one of MPTCP."""
 
