@@ -17,7 +17,7 @@
 #define MCP_BATCH_REST	2048
 /*
  * A page given to a socket is held until the last octet of it is acknowledged, but
- * the socket counts the octets: so many times more than these may be held.
+ * the socket counts the octets: a batch may hold so many times more than these.
  */
 #define MCP_BATCH_WASTE	4
 
@@ -205,6 +205,24 @@ static bool mcp_nothing_to_tell(const struct sock *sk)
 	       inet_sk_state_load(sk) != TCP_CLOSE;
 }
 
+/**
+ * mcp_batch_nothing() - is there certainly nothing to read?
+ * @from: TCP or MPTCP
+ *
+ * What comes later wakes who waits for the socket. An MPTCP socket only knows what
+ * is there when it is read: octets stay with the subflow while there is no room.
+ *
+ * Context: any.
+ */
+bool mcp_batch_nothing(const struct socket *from)
+{
+	const struct sock *sk = from->sk;
+
+	return sk->sk_protocol == IPPROTO_TCP &&
+	       READ_ONCE(tcp_sk(sk)->rcv_nxt) == READ_ONCE(tcp_sk(sk)->copied_seq) &&
+	       mcp_nothing_to_tell(sk);
+}
+
 /* Reads in the ordinary way, into memory of our own. */
 static int mcp_batch_read(struct mcp_batch *batch, struct socket *from, u32 max)
 {
@@ -309,10 +327,13 @@ int mcp_batch_send(struct mcp_batch *batch, struct socket *to)
 	int n;
 
 	if (to->sk->sk_protocol == IPPROTO_TCP) {
-		/* What is acknowledged of it has the rest sent, if nothing else does. */
+		/*
+		 * A full segment goes out, and what is acknowledged of it has the
+		 * rest sent, if nothing else does.
+		 */
 		if (batch->more && batch->len > tcp_sk(to->sk)->mss_cache)
 			msg.msg_flags |= MSG_MORE;
-		if (mcp_batch_dense(batch))
+		if (MCP_MSG_SPLICE_PAGES && mcp_batch_dense(batch))
 			msg.msg_flags |= MCP_MSG_SPLICE_PAGES;
 	}
 	iov_iter_bvec(&msg.msg_iter, WRITE, batch->piece + batch->first, pieces,

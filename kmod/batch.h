@@ -33,6 +33,7 @@ struct mcp_batch {
 
 struct mcp_batch *mcp_batch_new(void);
 void mcp_batch_free(struct mcp_batch *batch);
+bool mcp_batch_nothing(const struct socket *from);
 int mcp_batch_receive(struct mcp_batch *batch, struct socket *from, u32 max);
 int mcp_batch_send(struct mcp_batch *batch, struct socket *to);
 

@@ -109,8 +109,11 @@ static inline bool mcp_skb_readable(const struct sk_buff *skb)
 #endif
 }
 
-/* Pages that a socket may keep instead of copying them; older kernels copy. */
-#ifdef MSG_SPLICE_PAGES
+/*
+ * Pages that a socket may keep instead of copying them. Older kernels copy: some
+ * have the flag in their headers, and no more.
+ */
+#if KERNEL_VERSION(6, 5, 0) <= LINUX_VERSION_CODE
 #define MCP_MSG_SPLICE_PAGES	MSG_SPLICE_PAGES
 #else
 #define MCP_MSG_SPLICE_PAGES	0

@@ -489,8 +489,6 @@ static void mcp_bind(struct mcp_session *s)
 	s->relay->reply = NULL;
 
 	mcp_socket_set_tos(s->upstream, mcp_downstream_synack(&s->down)->tos);
-	mcp_socket_keep_urgent(s->upstream);
-	mcp_socket_keep_urgent(s->down.sock);
 	trace_mcp_bind(s);
 	mcp_netlink_notify(s, MCP_EVENT_BOUND, MCP_END_NONE);
 }
@@ -834,6 +832,7 @@ static void mcp_run(struct mcp_session *s)
 		mcp_run_withdrawn(s);
 		return;
 	}
+	/* What is accepted after this look kicks once more. */
 	if (READ_ONCE(s->accepted) && !mcp_relay_new(s)) {
 		mcp_finish(s, MCP_END_NO_RESOURCES);
 		return;

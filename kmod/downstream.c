@@ -48,6 +48,7 @@ const struct mcp_synack *mcp_downstream_synack(const struct mcp_downstream *d)
  */
 void mcp_downstream_attach(struct mcp_session *s, struct socket *sock)
 {
+	mcp_socket_keep_urgent(sock);
 	/* Others look at it too, see mcp_downstream_kind(). */
 	spin_lock_bh(&s->lock);
 	s->down.sock = sock;
@@ -80,7 +81,7 @@ struct socket *mcp_downstream_detach(struct mcp_session *s)
  * @s: the session; its SYN is not answered, or not bound
  * @options: room for MCP_CONNECT_OPTIONS_MAX octets
  *
- * Context: any.
+ * Context: any; mcp_session.lock held, unless it is the worker's.
  * Return: octets, padded.
  */
 unsigned int mcp_downstream_options(const struct mcp_session *s, u8 *options)

@@ -17,6 +17,8 @@
 #define MCP_READS_PER_RUN	32
 /* A socket that is writable has room for that, whatever it says. */
 #define MCP_LEAST_ROOM	4096
+/* How often a direction looks whether there is memory again. */
+#define MCP_MEMORY_POLL_MS	20
 
 static void mcp_flow_free_first(struct mcp_flow *flow)
 {
@@ -146,27 +148,18 @@ static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
 }
 
 /*
- * Asked in the way of poll(), a socket that is not writable promises to wake us when
+ * Backpressure: nothing is read that could not be written. Asked in the way of
+ * poll(), a socket that is not writable promises to wake us when
  * that changes: TCP, and MPTCP on older kernels, remember it in different places. And
  * kernel_accept() leaves the operations of the MPTCP listener also to a connection
  * that is TCP.
  */
-static __poll_t mcp_poll(struct socket *sock)
-{
-	return sock->sk->sk_protocol == IPPROTO_MPTCP ?
-		sock->ops->poll(NULL, sock, NULL) : tcp_poll(NULL, sock, NULL);
-}
-
-/* Backpressure: nothing is read that could not be written. */
 static bool mcp_writable(struct socket *sock)
 {
-	return mcp_poll(sock) & EPOLLOUT;
-}
+	__poll_t mask = sock->sk->sk_protocol == IPPROTO_MPTCP ?
+		sock->ops->poll(NULL, sock, NULL) : tcp_poll(NULL, sock, NULL);
 
-/* Is there anything to read: octets, the end, or an error? */
-static bool mcp_readable(struct socket *sock)
-{
-	return mcp_poll(sock) & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+	return mask & EPOLLOUT;
 }
 
 /**
@@ -198,7 +191,7 @@ static u32 mcp_room(const struct socket *sock)
 static int mcp_flow_pull(struct mcp_flow *flow, struct socket *from,
 			 const struct socket *to)
 {
-	if (!mcp_readable(from))
+	if (mcp_batch_nothing(from))
 		return -EAGAIN;
 	if (!flow->batch)
 		flow->batch = mcp_batch_new();
@@ -235,8 +228,11 @@ static enum mcp_flow_result mcp_flow_move(struct mcp_session *s,
 		n = mcp_flow_pull(flow, from, to);
 		if (n == -EAGAIN)
 			return MCP_FLOW_BLOCKED;
-		if (n == -ENOMEM)
-			return MCP_FLOW_AGAIN;
+		if (n == -ENOMEM) {
+			/* Nobody tells when there is some again. */
+			s->look_again = mcp_deadline(MCP_MEMORY_POLL_MS);
+			return MCP_FLOW_BLOCKED;
+		}
 		/*
 		 * An error is told once; afterwards it looks like the end. But
 		 * the end may also have come before the error.

@@ -22,7 +22,7 @@ enum mcp_gone { MCP_GONE_NONE, MCP_GONE_UPSTREAM, MCP_GONE_DOWNSTREAM };
  * @len:	how many octets of it are left
  * @chunk:	what @data points into, if that is to be freed
  * @batch:	octets that were taken from one side and not yet by the other; NULL
- *		if there are none
+ *		while the direction is at rest and there are none
  * @bytes:	octets passed on; what the MCP says itself does not count
  * @own:	octets at the head of @data that the MCP says itself
  * @eof:	the reading side has ended

@@ -112,7 +112,8 @@ enum {
  * @withdrawal:	the MCP has stepped out: see withdraw.h; once set, for ever
  * @peer_dial:	a peer dials: see peer_dial.h; constant
  * @relay:	what belongs to the two sockets; NULL until there is one
- * @hold_until: this and what follows are of mcp_deadline(); answer or refuse the client; 0: no such deadline
+ * @hold_until: answer or refuse the client; this and what follows are of
+ *		mcp_deadline(), 0: no such deadline
  * @dial_until: the server has been silent long enough
  * @syn_until:	our SYN is repeated then, if the client does not do so
  * @request_until: the late request must be complete, or a client that

@@ -579,7 +579,7 @@ static struct socket *mcp_upstream_set(struct mcp_session *s,
 
 /**
  * mcp_upstream_open() - take the accepted connection, if there is one
- * @s: the session; with a relay, if there is one
+ * @s: the session; without a relay, the connection stays where it is
  *
  * Context: the worker.
  * Return: true if there is an upstream connection, from now or before.
@@ -590,6 +590,8 @@ bool mcp_upstream_open(struct mcp_session *s)
 
 	if (s->upstream)
 		return true;
+	if (!s->relay)
+		return false;
 	spin_lock_bh(&s->lock);
 	sock = s->accepted;
 	s->accepted = NULL;
@@ -601,6 +603,7 @@ bool mcp_upstream_open(struct mcp_session *s)
 	s->accept_until = 0;
 	/* What arrives in one piece goes on in one piece: nothing to wait for. */
 	mcp_socket_set_option(sock, SOL_TCP, TCP_NODELAY, 1);
+	mcp_socket_keep_urgent(sock);
 	mcp_upstream_set(s, sock);
 	mcp_session_wait_on(s, &s->relay->up_wait, sock);
 	return true;
