@@ -239,6 +239,9 @@ public:
         : run_(run), seen_(seen), epoll_(epoll), number_(number)
     {
     }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    ~Client();
 
     void open();
     void proceed(std::vector<char>& buffer);
@@ -266,6 +269,17 @@ private:
     uint64_t left_ = 0;
     size_t reply_ = 0; // octets of SOCKS5 replies that are there
 };
+
+// Resets the connection. Were it only closed, an MPTCP socket would wait for the server to end a
+// stream that has no end, and both would keep what they have queued.
+Client::~Client()
+{
+    sockaddr nobody = {};
+
+    nobody.sa_family = AF_UNSPEC;
+    if (*fd_ >= 0)
+        connect(*fd_, &nobody, sizeof(nobody));
+}
 
 void Client::open()
 {
