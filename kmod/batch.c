@@ -2,7 +2,6 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/net.h>
-#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
@@ -11,6 +10,7 @@
 
 #include "batch.h"
 #include "compat.h"
+#include "pages.h"
 #include "socket.h"
 
 /* The rest of a page that is too small to be read into. */
@@ -79,28 +79,18 @@ static bool mcp_batch_add(struct mcp_batch *batch, struct page *page, u32 offset
 	return true;
 }
 
-/*
- * Memory of our own. As sendmsg() does, the worker's thread has a page of which it
- * gives out one piece after the other: allocating one for each read is dear where
- * the kernel clears what it allocates. 0: there is none to be had.
- */
-static u32 mcp_batch_room(void)
-{
-	struct page_frag *frag = &current->task_frag;
-
-	return skb_page_frag_refill(MCP_BATCH_REST, frag, GFP_KERNEL) ?
-		frag->size - frag->offset : 0;
-}
-
 /* Copies what is in no page that could be held. Returns how many octets. */
 static u32 mcp_batch_copy(struct mcp_batch *batch, const u8 *data, u32 len)
 {
-	struct page_frag *frag = &current->task_frag;
 	u32 done = 0, n;
 
 	while (done < len) {
-		n = min(len - done, mcp_batch_room());
-		if (!n || !mcp_batch_add(batch, frag->page, frag->offset, n))
+		struct page_frag *frag = mcp_pages_refill(MCP_BATCH_REST);
+
+		if (!frag)
+			break;
+		n = min(len - done, frag->size - frag->offset);
+		if (!mcp_batch_add(batch, frag->page, frag->offset, n))
 			break;
 		memcpy((u8 *)page_address(frag->page) + frag->offset, data + done, n);
 		frag->offset += n;
@@ -226,13 +216,14 @@ bool mcp_batch_nothing(const struct socket *from)
 /* Reads in the ordinary way, into memory of our own. */
 static int mcp_batch_read(struct mcp_batch *batch, struct socket *from, u32 max)
 {
-	struct page_frag *frag = &current->task_frag;
-	u32 room = min(mcp_batch_room(), max), begin;
+	struct page_frag *frag = mcp_pages_refill(MCP_BATCH_REST);
 	struct page *page;
+	u32 room, begin;
 	int n;
 
-	if (!room)
+	if (!frag)
 		return -ENOMEM;
+	room = min(frag->size - frag->offset, max);
 	/* Should the socket say something meanwhile, it takes another piece. */
 	page = frag->page;
 	begin = frag->offset;

@@ -9,6 +9,7 @@
 #include "net.h"
 #include "nat.h"
 #include "netlink.h"
+#include "pages.h"
 #include "session.h"
 #include "socket.h"
 #include "translate.h"
@@ -206,6 +207,7 @@ static void __exit mcp_exit(void)
 	unregister_pernet_device(&mcp_net_ops);
 	mcp_session_module_exit();
 	mcp_pool_module_exit();
+	mcp_pages_exit();
 }
 
 module_init(mcp_init);

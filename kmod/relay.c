@@ -86,6 +86,7 @@ void mcp_relay_free(struct mcp_session *s)
  */
 u64 mcp_relay_octets(const struct mcp_session *s, enum mcp_direction dir)
 {
+	/* It may only just have come: see mcp_relay_new(). */
 	const struct mcp_relay *relay = smp_load_acquire(&s->relay);
 
 	return relay ? READ_ONCE(relay->flow[dir].bytes) : 0;
