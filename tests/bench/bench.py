@@ -82,9 +82,13 @@ def take_crowd(results, ways, options):
         return
     for number in FEW_HELD, CROWD:
         with WAYS["mptcpproxy"] as way:
-            for run, seen in enumerate(measures.crowd(way, options.seconds, number,
-                                                      options.runs)):
-                results.take(run, f"crowd-{number}", "mptcpproxy", seen)
+            try:
+                seen = measures.crowd(way, options.seconds, number, options.runs)
+            except RuntimeError as error:
+                print(f"bench: {number} sessions: {error}", file=sys.stderr)
+                return
+            for run, quantities in enumerate(seen):
+                results.take(run, f"crowd-{number}", "mptcpproxy", quantities)
 
 
 def smoke():
@@ -122,10 +126,12 @@ def main():
     with World():
         if options.smoke:
             sys.exit(0 if smoke() else 1)
-        take_memory(results, ways, options)
-        take_turns(results, ways, options)
-        take_crowd(results, ways, options)
-    report.write(results, options.out)
+        try:
+            take_memory(results, ways, options)
+            take_turns(results, ways, options)
+            take_crowd(results, ways, options)
+        finally:
+            report.write(results, options.out)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,17 @@ import glob
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
 
-from world import CLIENT, LINKS, LOAD, SILENT_PORT, ctl, end, one_path, shaped, start
+from world import (CLIENT, LINKS, LOAD, SILENT_PORT, World, arrived, ctl, end, one_path, shaped,
+                   start)
 
 ENDLESS = str(10**12)
+# Seconds until the buffers on the way of an upload are full, and all go at the same rate.
+FILLING = 2
 
 
 def busy():
@@ -63,8 +67,10 @@ class Client:
             end(self.process)
         self.process.stdout.close()
 
-    def hears(self, word):
-        line = self.process.stdout.readline()
+    def hears(self, word, patience=60):
+        """Waits so many seconds for a line with this word."""
+        there = select.select([self.process.stdout], [], [], patience)[0]
+        line = self.process.stdout.readline() if there else "says nothing"
         if line != word + "\n":
             raise RuntimeError(f"{' '.join(self.process.args)}: {line or 'died'}")
 
@@ -73,14 +79,16 @@ class Client:
 
 
 def load(way, seconds, *options):
-    """Lets a client run; what it has seen, and the CPU time meanwhile in seconds."""
+    """Lets a client run; what it has seen, and meanwhile the CPU time in seconds and what
+    arrived at the server."""
+    server = World.servers[way.port]
     settle()
     with Client([*way.words(LOAD), "--seconds", str(seconds), *options]) as client:
         client.hears("begin")
-        before = busy()
+        cpu, octets = busy(), arrived(server)
         client.hears("end")
-        cpu = busy() - before
-        return {**client.result(), "cpu": cpu}
+        cpu, octets = busy() - cpu, arrived(server) - octets
+        return {**client.result(), "cpu": cpu, "arrived": octets}
 
 
 @contextlib.contextmanager
@@ -88,20 +96,21 @@ def held(way, number, *options):
     """Meanwhile so many connections are open, on which 100 octets have come."""
     with Client([*way.words(LOAD), "--hold", "--size", "100",
                  "--connections", str(number), *options]) as client:
-        client.hears("held")
+        client.hears("held", 30 + number / 50)
         yield
 
 
 # ---------------------------------------------------------------- measures
 
 def bulk(way, seconds, connections, upload=False):
-    """Endless connections."""
+    """Endless connections. What counts is what gets through: what a client has sent may lie
+    with a proxy that has read it."""
     seen = load(way, seconds, "--connections", str(connections), "--size", ENDLESS,
-                *["--upload"] * upload)
-    if not seen["octets"]:
+                *["--upload", "--warm-up", str(FILLING)] * upload)
+    octets = seen["arrived" if upload else "octets"]
+    if not octets:
         raise RuntimeError(f"{way.name}: nothing was carried")
-    return {"mbit": seen["octets"] * 8e-6 / seen["seconds"],
-            "ns_octet": seen["cpu"] * 1e9 / seen["octets"]}
+    return {"mbit": octets * 8e-6 / seen["seconds"], "ns_octet": seen["cpu"] * 1e9 / octets}
 
 
 def short(way, seconds):
@@ -118,9 +127,9 @@ def short(way, seconds):
 
 def first_octet(way, seconds):
     """From connect() to the first octet of the answer, with 20 ms of round trip from the
-    client to the gateway, and from there to the server. Few at a time: no queues."""
+    client to the gateway, and from there to the server. One at a time: no queues."""
     with shaped(LINKS, "delay 10ms"):
-        seen = load(way, seconds, "--connections", "4", "--size", "1024")
+        seen = load(way, seconds, "--connections", "1", "--size", "1024")
     return {"first_ms": seen["first_us"] / 1000}
 
 

@@ -20,43 +20,56 @@ PROGRAMS = {"nginx": "nginx-light", "HAProxy": "haproxy", "dante": "dante-server
 
 
 class Figures:
-    """Medians and spreads of what was measured, and what follows from them."""
+    """Medians and spreads of what was measured, and what follows from them.
+
+    How fast the machine is changes with the time. So only what was measured in the same run
+    is put in relation, run by run.
+    """
 
     def __init__(self, rows):
         self.values = {}
-        for _, measure, way, quantity, value in rows:
-            self.values.setdefault((measure, way, quantity), []).append(value)
+        for run, measure, way, quantity, value in rows:
+            self.values.setdefault((measure, way, quantity), {})[run] = value
 
-    def all(self, measure, way, quantity):
+    def runs(self, measure, way, quantity, alone=False):
+        """What was measured, by run; `alone`: of the gateway itself, without what the ends
+        take when it only routes."""
+        values = self.values.get((measure, way, quantity), {})
+        if not alone:
+            return values
+        ends = self.values.get((measure, WAYS[way].baseline, quantity), {})
+        return {run: values[run] - ends[run] for run in values if run in ends}
+
+    def all(self, *args, **kwargs):
         """Of every run; empty if it was not measured."""
-        return self.values.get((measure, way, quantity), [])
+        return list(self.runs(*args, **kwargs).values())
 
-    def alone(self, measure, way, quantity):
-        """What the gateway itself takes in every run: without the median of what the ends
-        take."""
-        ends = self.get(measure, WAYS[way].baseline, quantity)
-        return [] if ends is None else [all - ends for all in self.all(measure, way, quantity)]
-
-    def get(self, measure, way, quantity, alone=False):
+    def get(self, *args, **kwargs):
         """The median; None if it was not measured."""
-        values = (self.alone if alone else self.all)(measure, way, quantity)
+        values = self.all(*args, **kwargs)
         return statistics.median(values) if values else None
 
     def best(self, choose, measure, quantity, alone=False):
-        """The best of the proxies in userspace: (value, name), or None."""
+        """The proxy in userspace that is the best, by its median; None without any."""
         values = [(self.get(measure, way, quantity, alone), way) for way in PEERS]
         values = [pair for pair in values if pair[0] is not None]
-        return choose(values) if values else None
+        return choose(values)[1] if values else None
+
+    def ratio(self, one, other, alone=False):
+        """The median of the ratios of two quantities, (measure, way, quantity); None if one
+        was not measured."""
+        ones, others = self.runs(*one, alone), self.runs(*other, alone)
+        ratios = [ones[run] / others[run] for run in ones if others.get(run)]
+        return statistics.median(ratios) if ratios else None
 
 
 class Bounds(list):
     """Rows of (figure, value, bound, holds)."""
 
-    def ratio(self, what, one, other, least=None, most=None):
-        """`one` to `other`, both medians; nothing if one was not measured."""
-        if one is None or not other:
+    def ratio(self, what, value, least=None, most=None):
+        """Nothing if it is None: something was not measured."""
+        if value is None:
             return
-        value = one / other
         if least is not None:
             self.append((what, f"{value:.2f}", f">= {least}", value >= least))
         else:
@@ -71,43 +84,39 @@ def bounds(figures):
     """What the module must reach, and whether it does."""
     made = Bounds()
 
-    def peer(choose, *args, **kwargs):
-        best = figures.best(choose, *args, **kwargs)
-        return best if best else (None, "")
+    def peer(what, choose, measure, quantity, alone=False, **bound):
+        """To the best of the proxies."""
+        name = figures.best(choose, measure, quantity, alone)
+        if name:
+            made.ratio(f"{what}, to the best proxy's ({name})",
+                       figures.ratio((measure, MODULE, quantity), (measure, name, quantity),
+                                     alone), **bound)
+
+    def other(what, measure, quantity, way, name, module=MODULE, **bound):
+        """To another way."""
+        made.ratio(f"{what}, to {name}", figures.ratio((measure, module, quantity),
+                                                       (measure, way, quantity)), **bound)
 
     for measure in BULK:
-        rate = figures.get(measure, MODULE, "mbit")
-        best, name = peer(max, measure, "mbit")
-        made.ratio(f"{measure}: rate, to the best proxy's ({name})", rate, best, least=1.3)
+        peer(f"{measure}: rate", max, measure, "mbit", least=1.3)
         if measure.endswith("16"):
-            made.ratio(f"{measure}: rate, to routed TCP",
-                       rate, figures.get(measure, ROUTED, "mbit"), least=0.75)
-        best, name = peer(min, measure, "ns_octet", alone=True)
-        made.ratio(f"{measure}: gateway's CPU time per octet, to the best proxy's ({name})",
-                   figures.get(measure, MODULE, "ns_octet", alone=True), best, most=0.5)
-        made.ratio(f"{measure}: rate when withdrawn, to masquerading",
-                   figures.get(measure, WITHDRAWN, "mbit"),
-                   figures.get(measure, MASQUERADING_BOTH, "mbit"), least=0.95)
-    rate = figures.get("connections", MODULE, "conn_s")
-    best, name = peer(max, "connections", "conn_s")
-    made.ratio(f"connections/s, to the best proxy's ({name})", rate, best, least=1.3)
-    made.ratio("connections/s, to masquerading", rate,
-               figures.get("connections", MASQUERADING, "conn_s"), least=0.8)
-    best, name = peer(min, "connections", "us_conn", alone=True)
-    made.ratio(f"gateway's CPU time per connection, to the best proxy's ({name})",
-               figures.get("connections", MODULE, "us_conn", alone=True), best, most=0.5)
-    made.ratio("connections/s when withdrawn, to masquerading",
-               figures.get("connections", WITHDRAWN, "conn_s"),
-               figures.get("connections", MASQUERADING_BOTH, "conn_s"), least=0.95)
-    made.ratio("time to the first octet, to masquerading",
-               figures.get("first-octet", MODULE, "first_ms"),
-               figures.get("first-octet", MASQUERADING, "first_ms"), most=1.02)
-    one_path = figures.get("two-paths", ROUTED, "mbit")
-    made.ratio("two paths of 100 Mbit/s, to twice what one carries",
-               figures.get("two-paths", MODULE, "mbit"), one_path and 2 * one_path, least=0.93)
-    best, name = peer(min, "memory", "octets", alone=True)
-    made.ratio(f"memory of an idle session, to the best proxy's ({name})",
-               figures.get("memory", MODULE, "octets", alone=True), best, most=0.6)
+            other(f"{measure}: rate", measure, "mbit", ROUTED, "routed TCP", least=0.75)
+        peer(f"{measure}: gateway's CPU time per octet", min, measure, "ns_octet", alone=True,
+             most=0.5)
+        other(f"{measure}: rate when withdrawn", measure, "mbit", MASQUERADING_BOTH,
+              "masquerading", WITHDRAWN, least=0.95)
+    peer("connections/s", max, "connections", "conn_s", least=1.3)
+    other("connections/s", "connections", "conn_s", MASQUERADING, "masquerading", least=0.8)
+    peer("gateway's CPU time per connection", min, "connections", "us_conn", alone=True,
+         most=0.5)
+    other("connections/s when withdrawn", "connections", "conn_s", MASQUERADING_BOTH,
+          "masquerading", WITHDRAWN, least=0.95)
+    other("time to the first octet", "first-octet", "first_ms", MASQUERADING, "masquerading",
+          most=1.02)
+    paths = figures.ratio(("two-paths", MODULE, "mbit"), ("two-paths", ROUTED, "mbit"))
+    made.ratio("two paths of 100 Mbit/s, to twice what one carries", paths and paths / 2,
+               least=0.93)
+    peer("memory of an idle session", min, "memory", "octets", alone=True, most=0.6)
     made.octets("octets of an idle session beyond its two sockets",
                 figures.get("memory", MODULE, "own_octets"), 1024)
     made.octets("octets of a half-open session",
@@ -119,7 +128,7 @@ def bounds(figures):
         for quantity, what in ("conn_s", "connections/s"), ("mbit", "download-16: rate"):
             made.ratio(f"{what} beside {many.split('-')[1]} sessions, to beside "
                        f"{few.split('-')[1]}",
-                       figures.get(many, MODULE, quantity), figures.get(few, MODULE, quantity),
+                       figures.ratio((many, MODULE, quantity), (few, MODULE, quantity)),
                        least=0.9)
     return made
 
@@ -183,13 +192,13 @@ def tables(figures):
                  for way in WAYS if any(figures.all(m, way, "mbit") for m in BULK)])
     yield "CPU time of the gateway alone, in nanoseconds per octet.\n"
     yield table(["", *BULK],
-                [[way, *(cell(figures.alone(measure, way, "ns_octet"), 1) for measure in BULK)]
-                 for way in WAYS if any(figures.alone(m, way, "ns_octet") for m in BULK)])
+                [[way, *(cell(figures.all(measure, way, "ns_octet", True), 1) for measure in BULK)]
+                 for way in WAYS if any(figures.all(m, way, "ns_octet", True) for m in BULK)])
     yield ("New connections, with a response of 1 KiB: per second, and the CPU time of the "
            "gateway alone.\n")
     yield table(["", "connections/s", "µs per connection", "failed"],
                 [[way, cell(figures.all("connections", way, "conn_s")),
-                  cell(figures.alone("connections", way, "us_conn")),
+                  cell(figures.all("connections", way, "us_conn", True)),
                   f"{sum(figures.all('connections', way, 'failed')):.0f}"]
                  for way in WAYS if figures.all("connections", way, "conn_s")])
     parts = [figures.get("connections", way, "us_conn") for way in (ROUTED, BOTH, MODULE)]
@@ -206,8 +215,8 @@ def tables(figures):
     yield table(["", "Mbit/s"], [[way, cell(figures.all("two-paths", way, "mbit"))]
                                  for way in WAYS if figures.all("two-paths", way, "mbit")])
     yield "Memory of an idle session, without that of its ends.\n"
-    yield table(["", "octets"], [[way, cell(figures.alone("memory", way, "octets"))]
-                                 for way in WAYS if figures.alone("memory", way, "octets")])
+    yield table(["", "octets"], [[way, cell(figures.all("memory", way, "octets", True))]
+                                 for way in WAYS if figures.all("memory", way, "octets", True)])
 
 
 def write(rows, directory):
@@ -242,7 +251,7 @@ def panel(figures, title, measure, quantity, alone):
     """gnuplot commands that draw bars, with the range of the runs."""
     lines = []
     for way, label in SHOWN.items():
-        values = (figures.alone if alone else figures.all)(measure, way, quantity)
+        values = figures.all(measure, way, quantity, alone)
         if values and not (alone and way == ROUTED):
             lines.append(f'"{label}" {statistics.median(values):.4g} {min(values):.4g} '
                          f'{max(values):.4g} {0x1f77b4 if MODULE in way else 0xb0b0b0}')

@@ -199,7 +199,6 @@ WAYS = {way.name: way for way in (
     Routed("routed, TCP", mptcp=False),
     Routed("routed, MPTCP client"),
     Routed("routed, MPTCP both", port=MPTCP_PORT),
-    Masqueraded("masquerading, TCP", mptcp=False),
     Masqueraded("masquerading, MPTCP client"),
     Masqueraded("masquerading, MPTCP both", port=MPTCP_PORT),
     Mcp("mptcpproxy"),

@@ -87,6 +87,9 @@ def one_path():
 class World:
     """with World(): the machines, with a server of TCP and one of MPTCP."""
 
+    # By port. There is one world at a time.
+    servers = {}
+
     def __enter__(self):
         self.stack = contextlib.ExitStack()
         try:
@@ -129,10 +132,19 @@ class World:
         for port, words in (TCP_PORT, []), (MPTCP_PORT, ["--mptcp"]):
             server = start([LOAD, *words, "serve", SERVER_ADDRESS, str(port)], SERVER)
             self.stack.callback(end, server)
+            self.servers[port] = server
         run("nft -f -", SERVER, text=f"""table ip bench {{ chain in {{
             type filter hook input priority 0; tcp dport {SILENT_PORT} drop;
         }}
         }}\n""")
+
+
+def arrived(process):
+    """Octets that have come to the namespace of a process, over links: with their headers,
+    of which there is one for a whole train of segments."""
+    with open(f"/proc/{process.pid}/net/dev") as file:
+        return sum(int(line.split(":")[1].split()[0]) for line in file
+                   if ":" in line and line.split(":")[0].strip() != "lo")
 
 
 def end(process):
