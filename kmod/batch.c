@@ -89,7 +89,7 @@ static u32 mcp_batch_copy(struct mcp_batch *batch, const u8 *data, u32 len)
 
 		if (!frag)
 			break;
-		n = min(len - done, frag->size - frag->offset);
+		n = min_t(u32, len - done, frag->size - frag->offset);
 		if (!mcp_batch_add(batch, frag->page, frag->offset, n))
 			break;
 		memcpy((u8 *)page_address(frag->page) + frag->offset, data + done, n);
@@ -223,7 +223,7 @@ static int mcp_batch_read(struct mcp_batch *batch, struct socket *from, u32 max)
 
 	if (!frag)
 		return -ENOMEM;
-	room = min(frag->size - frag->offset, max);
+	room = min_t(u32, frag->size - frag->offset, max);
 	/* Should the socket say something meanwhile, it takes another piece. */
 	page = frag->page;
 	begin = frag->offset;

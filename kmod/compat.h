@@ -5,6 +5,8 @@
 #ifndef MCP_COMPAT_H
 #define MCP_COMPAT_H
 
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/version.h>
 #include <net/net_namespace.h>
@@ -106,6 +108,61 @@ static inline bool mcp_skb_readable(const struct sk_buff *skb)
 	return skb_frags_readable(skb);
 #else
 	return true;
+#endif
+}
+
+/**
+ * mcp_shrinker_new() - be asked for memory when it gets scarce
+ * @name: how it is called in debugfs
+ * @count: how many objects there are
+ * @scan: gives some back
+ *
+ * Context: process.
+ * Return: NULL without memory.
+ */
+static inline struct shrinker *
+mcp_shrinker_new(const char *name,
+		 unsigned long (*count)(struct shrinker *shrinker,
+					struct shrink_control *sc),
+		 unsigned long (*scan)(struct shrinker *shrinker,
+				       struct shrink_control *sc))
+{
+	struct shrinker *shrinker;
+
+#if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
+	shrinker = shrinker_alloc(0, "%s", name);
+#else
+	shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+#endif
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+#if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
+	shrinker_register(shrinker);
+#else
+	if (register_shrinker(shrinker, "%s", name)) {
+		kfree(shrinker);
+		return NULL;
+	}
+#endif
+	return shrinker;
+}
+
+/**
+ * mcp_shrinker_free() - be asked no more
+ * @shrinker: of mcp_shrinker_new()
+ *
+ * Context: process.
+ */
+static inline void mcp_shrinker_free(struct shrinker *shrinker)
+{
+#if KERNEL_VERSION(6, 7, 0) <= LINUX_VERSION_CODE
+	shrinker_free(shrinker);
+#else
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
 #endif
 }
 

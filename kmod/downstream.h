@@ -7,7 +7,6 @@
 
 #include <linux/mptcpproxy.h>
 #include <linux/rhashtable.h>
-#include <linux/wait.h>
 
 #include "endpoint.h"
 #include "pool.h"

@@ -178,9 +178,12 @@ static int __init mcp_init(void)
 {
 	int err;
 
-	err = mcp_pool_module_init();
+	err = mcp_pages_init();
 	if (err)
 		return err;
+	err = mcp_pool_module_init();
+	if (err)
+		goto exit_pages;
 	err = mcp_session_module_init();
 	if (err)
 		goto exit_pool;
@@ -198,6 +201,8 @@ exit_session:
 	mcp_session_module_exit();
 exit_pool:
 	mcp_pool_module_exit();
+exit_pages:
+	mcp_pages_exit();
 	return err;
 }
 

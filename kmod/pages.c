@@ -2,9 +2,12 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/shrinker.h>
+#include <linux/spinlock.h>
 #include <linux/sched.h>
 #include <net/sock.h>
 
+#include "compat.h"
 #include "pages.h"
 
 /*
@@ -15,17 +18,30 @@
 
 /**
  * struct mcp_pages - pages that were filled, with a reference each
+ * @lock:	for all below: others than the CPU's worker take it to give pages back
  * @first:	which one was first
  * @number:	how many there are
  * @page:	a ring
  */
 struct mcp_pages {
+	spinlock_t lock;	/* for all below */
 	u8 first;
 	u8 number;
 	struct page *page[MCP_PAGES];
 };
 
 static DEFINE_PER_CPU(struct mcp_pages, mcp_pages);
+static struct shrinker *mcp_pages_shrinker;
+
+/* The oldest one leaves the ring. */
+static struct page *mcp_pages_pop(struct mcp_pages *pages)
+{
+	struct page *oldest = pages->page[pages->first];
+
+	pages->first = (pages->first + 1) % MCP_PAGES;
+	pages->number--;
+	return oldest;
+}
 
 /* Is it one that is worth having again? */
 static bool mcp_page_worth(struct page *page)
@@ -39,24 +55,18 @@ static bool mcp_page_worth(struct page *page)
  */
 static struct page *mcp_pages_swap(struct page *full)
 {
-	struct mcp_pages *pages = get_cpu_ptr(&mcp_pages);
+	struct mcp_pages *pages = raw_cpu_ptr(&mcp_pages);
 	struct page *free = NULL, *drop = NULL;
 
-	if (pages->number) {
-		struct page *oldest = pages->page[pages->first];
-
-		if (page_ref_count(oldest) == 1)
-			free = oldest;
-		else if (full && pages->number == MCP_PAGES)
-			drop = oldest;
-		if (free || drop) {
-			pages->first = (pages->first + 1) % MCP_PAGES;
-			pages->number--;
-		}
-	}
+	/* Which CPU's does not matter: most often the one that filled them. */
+	spin_lock(&pages->lock);
+	if (pages->number && page_ref_count(pages->page[pages->first]) == 1)
+		free = mcp_pages_pop(pages);
+	else if (full && pages->number == MCP_PAGES)
+		drop = mcp_pages_pop(pages);
 	if (full)
 		pages->page[(pages->first + pages->number++) % MCP_PAGES] = full;
-	put_cpu_ptr(&mcp_pages);
+	spin_unlock(&pages->lock);
 	if (drop)
 		put_page(drop);
 	return free;
@@ -97,6 +107,58 @@ struct page_frag *mcp_pages_refill(u32 least)
 	return frag;
 }
 
+static unsigned long mcp_pages_count(struct shrinker *shrinker,
+				     struct shrink_control *sc)
+{
+	unsigned long number = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		number += READ_ONCE(per_cpu_ptr(&mcp_pages, cpu)->number);
+	return number ?: SHRINK_EMPTY;
+}
+
+/* Gives back so many pages of a CPU, or all there are. Returns how many. */
+static unsigned long mcp_pages_drop(int cpu, unsigned long most)
+{
+	struct mcp_pages *pages = per_cpu_ptr(&mcp_pages, cpu);
+	unsigned long number = 0;
+
+	spin_lock(&pages->lock);
+	for (; pages->number && number < most; number++)
+		put_page(mcp_pages_pop(pages));
+	spin_unlock(&pages->lock);
+	return number;
+}
+
+static unsigned long mcp_pages_scan(struct shrinker *shrinker,
+				    struct shrink_control *sc)
+{
+	unsigned long number = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		number += mcp_pages_drop(cpu, sc->nr_to_scan - number);
+	return number ?: SHRINK_STOP;
+}
+
+/**
+ * mcp_pages_init() - before the first mcp_pages_refill()
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int __init mcp_pages_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		spin_lock_init(&per_cpu_ptr(&mcp_pages, cpu)->lock);
+	mcp_pages_shrinker = mcp_shrinker_new("mcp-pages", mcp_pages_count,
+					      mcp_pages_scan);
+	return mcp_pages_shrinker ? 0 : -ENOMEM;
+}
+
 /**
  * mcp_pages_exit() - give all pages back
  *
@@ -106,12 +168,7 @@ void mcp_pages_exit(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		struct mcp_pages *pages = per_cpu_ptr(&mcp_pages, cpu);
-
-		for (; pages->number; pages->number--) {
-			put_page(pages->page[pages->first]);
-			pages->first = (pages->first + 1) % MCP_PAGES;
-		}
-	}
+	mcp_shrinker_free(mcp_pages_shrinker);
+	for_each_possible_cpu(cpu)
+		mcp_pages_drop(cpu, MCP_PAGES);
 }

@@ -10,6 +10,7 @@
 struct page_frag;
 
 struct page_frag *mcp_pages_refill(u32 least);
+int mcp_pages_init(void);
 void mcp_pages_exit(void);
 
 #endif /* MCP_PAGES_H */

@@ -82,7 +82,8 @@ void mcp_peer_dial_free(struct mcp_session *s)
  * mcp_peer_dial_active() - is a peer to dial, or has it dialled?
  * @s: the session
  *
- * Context: the worker.
+ * Context: the worker; or any while the downstream SYN is under way, when no peer is
+ * given up.
  */
 bool mcp_peer_dial_active(const struct mcp_session *s)
 {

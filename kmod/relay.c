@@ -180,6 +180,16 @@ enum mcp_flow_result {
 };
 
 /*
+ * A socket that has nothing under way, and takes nothing, has no memory: no ACK
+ * will come that would wake us.
+ */
+static void mcp_await_memory(struct mcp_session *s, const struct socket *to)
+{
+	if (!READ_ONCE(to->sk->sk_wmem_queued))
+		s->look_again = mcp_deadline(MCP_MEMORY_POLL_MS);
+}
+
+/*
  * What was read must be written, or kept: read no more than finds room. Both kinds
  * of socket count what they have taken in the same place.
  */
@@ -212,9 +222,12 @@ static enum mcp_flow_result mcp_flow_move(struct mcp_session *s,
 
 	for (;;) {
 		n = mcp_flow_push(s, flow, to);
+		if (n == -EAGAIN) {
+			mcp_await_memory(s, to);
+			return MCP_FLOW_BLOCKED;
+		}
 		if (n)
-			return n == -EAGAIN ? MCP_FLOW_BLOCKED :
-				MCP_FLOW_TO_GONE;
+			return MCP_FLOW_TO_GONE;
 		if (flow->eof) {
 			kernel_sock_shutdown(to, SHUT_WR);
 			flow->shut = true;
@@ -362,8 +375,10 @@ enum mcp_relay_result mcp_relay_last_words(struct mcp_session *s)
 
 	if (!flow->shut) {
 		n = mcp_flow_push_first(s, flow, s->upstream);
-		if (n == -EAGAIN)
+		if (n == -EAGAIN) {
+			mcp_await_memory(s, s->upstream);
 			return MCP_RELAY_WAIT;
+		}
 		if (n)
 			return MCP_RELAY_UPSTREAM_GONE;
 		kernel_sock_shutdown(s->upstream, SHUT_WR);

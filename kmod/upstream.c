@@ -118,6 +118,8 @@ static int mcp_listen_on(struct net *net, enum mcp_listener listener, __be16 por
 	mcp_sk_unpin_net(*tcp);
 	/* What setsockopt(TCP_SAVE_SYN) does, if it were passed on. */
 	tcp_sk(*tcp)->save_syn = 1;
+	/* Its children read urgent octets like any other, from the first one on. */
+	sock_set_flag(*tcp, SOCK_URGINLINE);
 	release_sock(*tcp);
 	*res = sock;
 	return 0;

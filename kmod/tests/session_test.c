@@ -167,8 +167,10 @@ static void mcp_session_oldest_makes_room(struct kunit *test)
 	KUNIT_ASSERT_GT(test, s[0]->id, s[5]->id);
 	/* Neither who is bound makes room nor who has ended. */
 	mcp_session_bound(s[1]);
+	mcp_session_get(s[3]);
 	mcp_session_signal(s[3], MCP_SESSION_DOWN);
 	flush_work(&s[3]->work);
+	mcp_session_put(s[3]);
 	for (i = 0; i < 6; i++) {
 		if (i == 1 || i == 3)
 			continue;

@@ -147,6 +147,30 @@ def test_half_close_while_stalled(pair):
     lab.wait_stats(session_closed=1)
 
 
+def test_memory_taken_back(pair):
+    """The kernel may take back the pages that the relay fills again and again, between two
+    transfers and in the middle of one."""
+    _lab, client, server = pair
+    transfer(client, server, 4 * MB)
+    going = True
+
+    def scarce():
+        times = 0
+        while going:
+            with open("/proc/sys/vm/drop_caches", "w") as file:
+                file.write("2")         # what shrinkers give back
+            times += 1
+        return times
+
+    shrinking = background(scarce)
+    try:
+        transfer(client, server, SIZE, seed=2)
+        transfer(server, client, 4 * MB, seed=3)
+    finally:
+        going = False
+    assert finish(shrinking)
+
+
 def test_trickle(pair):
     """A client that reads a little at a time gets everything."""
     lab, client, server = pair
