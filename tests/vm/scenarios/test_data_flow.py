@@ -158,8 +158,9 @@ def test_memory_taken_back(pair):
         times = 0
         while going:
             with open("/proc/sys/vm/drop_caches", "w") as file:
-                file.write("2")         # what shrinkers give back
+                file.write("6")         # what shrinkers give back, and no word of it
             times += 1
+            time.sleep(0.05)            # how often, not a wait for something
         return times
 
     shrinking = background(scarce)
