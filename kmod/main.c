@@ -10,6 +10,7 @@
 #include "nat.h"
 #include "netlink.h"
 #include "pages.h"
+#include "relay.h"
 #include "session.h"
 #include "socket.h"
 #include "translate.h"
@@ -184,9 +185,12 @@ static int __init mcp_init(void)
 	err = mcp_pool_module_init();
 	if (err)
 		goto exit_pages;
-	err = mcp_session_module_init();
+	err = mcp_relay_module_init();
 	if (err)
 		goto exit_pool;
+	err = mcp_session_module_init();
+	if (err)
+		goto exit_relay;
 	err = register_pernet_device(&mcp_net_ops);
 	if (err)
 		goto exit_session;
@@ -199,6 +203,8 @@ unregister_net:
 	unregister_pernet_device(&mcp_net_ops);
 exit_session:
 	mcp_session_module_exit();
+exit_relay:
+	mcp_relay_module_exit();
 exit_pool:
 	mcp_pool_module_exit();
 exit_pages:
@@ -211,6 +217,7 @@ static void __exit mcp_exit(void)
 	mcp_netlink_exit();
 	unregister_pernet_device(&mcp_net_ops);
 	mcp_session_module_exit();
+	mcp_relay_module_exit();
 	mcp_pool_module_exit();
 	mcp_pages_exit();
 }

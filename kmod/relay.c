@@ -20,6 +20,30 @@
 /* How often a direction looks whether there is memory again. */
 #define MCP_MEMORY_POLL_MS	20
 
+static struct kmem_cache *mcp_relay_cache;
+
+/**
+ * mcp_relay_module_init() - what all namespaces share
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int mcp_relay_module_init(void)
+{
+	mcp_relay_cache = KMEM_CACHE(mcp_relay, 0);
+	return mcp_relay_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * mcp_relay_module_exit() - undo mcp_relay_module_init()
+ *
+ * Context: process; no namespace has a session any more.
+ */
+void mcp_relay_module_exit(void)
+{
+	kmem_cache_destroy(mcp_relay_cache);
+}
+
 static void mcp_flow_free_first(struct mcp_flow *flow)
 {
 	kfree(flow->chunk);
@@ -55,7 +79,7 @@ bool mcp_relay_new(struct mcp_session *s)
 
 	if (s->relay)
 		return true;
-	relay = kzalloc(sizeof(*relay), GFP_KERNEL);
+	relay = kmem_cache_zalloc(mcp_relay_cache, GFP_KERNEL);
 	/* For mcp_relay_octets(). */
 	smp_store_release(&s->relay, relay);
 	return relay;
@@ -74,7 +98,7 @@ void mcp_relay_free(struct mcp_session *s)
 	mcp_flow_free(&s->relay->flow[MCP_UP]);
 	mcp_flow_free(&s->relay->flow[MCP_DOWN]);
 	kfree(s->relay->reply);
-	kfree(s->relay);
+	kmem_cache_free(mcp_relay_cache, s->relay);
 }
 
 /**

@@ -69,6 +69,8 @@ enum mcp_relay_result {
 	MCP_RELAY_DOWNSTREAM_GONE,
 };
 
+int mcp_relay_module_init(void);
+void mcp_relay_module_exit(void);
 bool mcp_relay_new(struct mcp_session *s);
 void mcp_relay_free(struct mcp_session *s);
 u64 mcp_relay_octets(const struct mcp_session *s, enum mcp_direction dir);

@@ -149,26 +149,39 @@ def memory_used():
                    int(fields["Cached"]))
 
 
+def in_caches(names):
+    """Octets of objects in the slab caches whose names match. None where there is none: the
+    kernel may keep caches of one size together."""
+    sizes = [int(active) * int(size) for name, active, size in
+             re.findall(r"^(\w+) +(\d+) +\d+ +(\d+) ", open("/proc/slabinfo").read(), re.M)
+             if re.fullmatch(names, name)]
+    return sum(sizes) if sizes else None
+
+
+OWN = r"mcp_\w+"
+SOCKETS = "TCP|MPTCP|sock_inode_cache"
+
+
 def own_memory():
-    """Octets in the module's own caches; None where the kernel hides them in others."""
+    """Octets in the module's own caches, or None."""
     # What each CPU keeps to give out counts as given out.
     for cache in glob.glob("/sys/kernel/slab/mcp_*/shrink"):
         with open(cache, "w") as file:
             file.write("1")
-    sizes = [int(active) * int(size) for active, size in
-             re.findall(r"^mcp_\w+ +(\d+) +\d+ +(\d+) ", open("/proc/slabinfo").read(), re.M)]
-    return sum(sizes) if sizes else None
+    return in_caches(OWN)
 
 
 def memory(way, number):
-    """What an idle connection takes of the machine, its ends included, and what the module
-    itself allocates for it, in octets."""
+    """What an idle connection takes of the machine, its ends included, in octets; of that, what
+    Linux' sockets are, and what the module itself allocates."""
     settle()
-    before, own_before = memory_used(), own_memory()
+    before, own_before, sockets_before = memory_used(), own_memory(), in_caches(SOCKETS)
     with held(way, number):
         settle()
-        used, own = memory_used() - before, own_memory()
+        used, own, sockets = memory_used() - before, own_memory(), in_caches(SOCKETS)
     result = {"octets": used / number}
+    if sockets_before is not None:
+        result["sockets"] = (sockets - sockets_before) / number
     if way.name == "mptcpproxy" and own is not None:
         result["own_octets"] = (own - own_before) / number
     return result

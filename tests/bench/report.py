@@ -215,8 +215,10 @@ def tables(figures):
     yield table(["", "Mbit/s"], [[way, cell(figures.all("two-paths", way, "mbit"))]
                                  for way in WAYS if figures.all("two-paths", way, "mbit")])
     yield "Memory of an idle session, without that of its ends.\n"
-    yield table(["", "octets"], [[way, cell(figures.all("memory", way, "octets", True))]
-                                 for way in WAYS if figures.all("memory", way, "octets", True)])
+    yield table(["", "octets", "of them, sockets of Linux'"],
+                [[way, *(cell(figures.all("memory", way, quantity, True))
+                         for quantity in ("octets", "sockets"))]
+                 for way in WAYS if figures.all("memory", way, "octets", True)])
 
 
 def write(rows, directory):
