@@ -17,7 +17,8 @@
 #define MCP_BATCH_REST	2048
 /*
  * A page given to a socket is held until the last octet of it is acknowledged, but
- * the socket counts the octets: a batch may hold so many times more than these.
+ * the socket counts the octets: pages may be so many times more than these, and
+ * those of a batch than MCP_BATCH_OCTETS.
  */
 #define MCP_BATCH_WASTE	4
 
@@ -34,6 +35,7 @@ struct mcp_batch *mcp_batch_new(void)
 	if (!batch)
 		return NULL;
 	batch->len = 0;
+	batch->held = 0;
 	batch->first = 0;
 	batch->end = 0;
 	batch->more = false;
@@ -59,9 +61,15 @@ void mcp_batch_free(struct mcp_batch *batch)
 static bool mcp_batch_add(struct mcp_batch *batch, struct page *page, u32 offset,
 			  u32 len)
 {
+	size_t size = page_size(compound_head(page));
+
 	if (batch->end > batch->first) {
 		struct bio_vec *last = &batch->piece[batch->end - 1];
 
+		if (compound_head(last->bv_page) == compound_head(page))
+			size = 0;
+		else if (batch->held + size > MCP_BATCH_OCTETS * MCP_BATCH_WASTE)
+			return false;
 		if (last->bv_page == page &&
 		    last->bv_offset + last->bv_len == offset) {
 			last->bv_len += len;
@@ -72,6 +80,7 @@ static bool mcp_batch_add(struct mcp_batch *batch, struct page *page, u32 offset
 	if (batch->end == MCP_BATCH_PIECES)
 		return false;
 	get_page(page);
+	batch->held += size;
 	batch->piece[batch->end++] = (struct bio_vec) {
 		.bv_page = page, .bv_offset = offset, .bv_len = len,
 	};
@@ -282,6 +291,7 @@ static void mcp_batch_sent(struct mcp_batch *batch, u32 n)
 		batch->first++;
 	}
 	if (batch->first == batch->end) {
+		batch->held = 0;
 		batch->first = 0;
 		batch->end = 0;
 	}

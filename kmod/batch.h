@@ -18,6 +18,7 @@ struct socket;
 /**
  * struct mcp_batch - octets that were taken from one side and not yet by the other
  * @len:	how many
+ * @held:	octets of the pages that the pieces hold, gone ones included
  * @first:	the piece that they begin in
  * @end:	behind the last one
  * @more:	there was more to read
@@ -25,6 +26,7 @@ struct socket;
  */
 struct mcp_batch {
 	u32 len;
+	size_t held;
 	u8 first;
 	u8 end;
 	bool more;

@@ -15,6 +15,8 @@
  * at 1 Gbit/s to a server 16 ms off.
  */
 #define MCP_PAGES	64
+/* As large as Linux gives them to who fills sockets, where it can. */
+#define MCP_PAGE_OCTETS	32768
 
 /**
  * struct mcp_pages - pages that were filled, with a reference each
@@ -43,10 +45,14 @@ static struct page *mcp_pages_pop(struct mcp_pages *pages)
 	return oldest;
 }
 
-/* Is it one that is worth having again? */
+/*
+ * Is it one that is worth having again? Small ones, which there are when memory is in
+ * pieces, would stay in the ring for as long as octets come.
+ */
 static bool mcp_page_worth(struct page *page)
 {
-	return !page_is_pfmemalloc(page) && page_to_nid(page) == numa_mem_id();
+	return !page_is_pfmemalloc(page) && page_to_nid(page) == numa_mem_id() &&
+	       compound_order(page) >= get_order(MCP_PAGE_OCTETS);
 }
 
 /*

@@ -17,8 +17,12 @@
 #define MCP_READS_PER_RUN	32
 /* A socket that is writable has room for that, whatever it says. */
 #define MCP_LEAST_ROOM	4096
-/* How often a direction looks whether there is memory again. */
+/*
+ * How often a direction looks whether there is memory again; where there are many
+ * sessions, so much less often that no more than so many look in a millisecond.
+ */
 #define MCP_MEMORY_POLL_MS	20
+#define MCP_MEMORY_POLLS_PER_MS	16
 
 static struct kmem_cache *mcp_relay_cache;
 
@@ -203,14 +207,23 @@ enum mcp_flow_result {
 	MCP_FLOW_TO_GONE,
 };
 
+/* Nobody tells when there is memory again. */
+static void mcp_look_again(struct mcp_session *s)
+{
+	unsigned int sessions = atomic_read(&s->mnet->session_count);
+
+	s->look_again = mcp_deadline(MCP_MEMORY_POLL_MS +
+				     sessions / MCP_MEMORY_POLLS_PER_MS);
+}
+
 /*
- * A socket that has nothing under way, and takes nothing, has no memory: no ACK
- * will come that would wake us.
+ * An MPTCP socket that has nothing under way, and takes nothing, has no memory: no
+ * ACK will come that would wake us. TCP wakes us itself.
  */
 static void mcp_await_memory(struct mcp_session *s, const struct socket *to)
 {
 	if (!READ_ONCE(to->sk->sk_wmem_queued))
-		s->look_again = mcp_deadline(MCP_MEMORY_POLL_MS);
+		mcp_look_again(s);
 }
 
 /*
@@ -267,8 +280,7 @@ static enum mcp_flow_result mcp_flow_move(struct mcp_session *s,
 		if (n == -EAGAIN)
 			return MCP_FLOW_BLOCKED;
 		if (n == -ENOMEM) {
-			/* Nobody tells when there is some again. */
-			s->look_again = mcp_deadline(MCP_MEMORY_POLL_MS);
+			mcp_look_again(s);
 			return MCP_FLOW_BLOCKED;
 		}
 		/*
