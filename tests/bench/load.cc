@@ -464,7 +464,7 @@ void client_thread(Run& run, Seen& seen, unsigned int first, unsigned int step)
         clients.back()->open();
         // So many at once that nothing has to be dropped.
         if (run.plan.hold && clients.size() % 64 == 0) {
-            while (clients.size() - run.held / step > 256 && !run.over) {
+            while (clients.size() > 256 + run.held / step && !run.over) {
                 const int count =
                     epoll_wait(*epoll, events.data(), static_cast<int>(events.size()), 10);
                 for (int j = 0; j < count; j++)

@@ -1,6 +1,7 @@
 """From measurements to tables, plots, and what they must reach."""
 
 import csv
+import math
 import os
 import pathlib
 import statistics
@@ -55,25 +56,27 @@ class Figures:
         values = [pair for pair in values if pair[0] is not None]
         return choose(values)[1] if values else None
 
-    def ratio(self, one, other, alone=False):
-        """The median of the ratios of two quantities, (measure, way, quantity); None if one
-        was not measured."""
+    def ratios(self, one, other, alone=False):
+        """Of two quantities, (measure, way, quantity), in each run. Noise may leave nothing of
+        the other one: then the ratio is worse than any."""
         ones, others = self.runs(*one, alone), self.runs(*other, alone)
-        ratios = [ones[run] / others[run] for run in ones if others.get(run)]
-        return statistics.median(ratios) if ratios else None
+        return [ones[run] / others[run] if others[run] > 0 else math.inf
+                for run in ones if run in others]
 
 
 class Bounds(list):
     """Rows of (figure, value, bound, holds)."""
 
-    def ratio(self, what, value, least=None, most=None):
-        """Nothing if it is None: something was not measured."""
-        if value is None:
+    def ratio(self, what, values, least=None, most=None):
+        """Their median counts. Nothing without any: something was not measured."""
+        if not values:
             return
+        value = statistics.median(values)
+        text = cell(values, 2)
         if least is not None:
-            self.append((what, f"{value:.2f}", f">= {least}", value >= least))
+            self.append((what, text, f">= {least}", value >= least))
         else:
-            self.append((what, f"{value:.2f}", f"<= {most}", value <= most))
+            self.append((what, text, f"<= {most}", value <= most))
 
     def octets(self, what, value, most):
         if value is not None:
@@ -89,13 +92,13 @@ def bounds(figures):
         name = figures.best(choose, measure, quantity, alone)
         if name:
             made.ratio(f"{what}, to the best proxy's ({name})",
-                       figures.ratio((measure, MODULE, quantity), (measure, name, quantity),
-                                     alone), **bound)
+                       figures.ratios((measure, MODULE, quantity), (measure, name, quantity),
+                                      alone), **bound)
 
     def other(what, measure, quantity, way, name, module=MODULE, **bound):
         """To another way."""
-        made.ratio(f"{what}, to {name}", figures.ratio((measure, module, quantity),
-                                                       (measure, way, quantity)), **bound)
+        made.ratio(f"{what}, to {name}", figures.ratios((measure, module, quantity),
+                                                        (measure, way, quantity)), **bound)
 
     for measure in BULK:
         peer(f"{measure}: rate", max, measure, "mbit", least=1.3)
@@ -113,9 +116,9 @@ def bounds(figures):
           "masquerading", WITHDRAWN, least=0.95)
     other("time to the first octet", "first-octet", "first_ms", MASQUERADING, "masquerading",
           most=1.02)
-    paths = figures.ratio(("two-paths", MODULE, "mbit"), ("two-paths", ROUTED, "mbit"))
-    made.ratio("two paths of 100 Mbit/s, to twice what one carries", paths and paths / 2,
-               least=0.93)
+    paths = figures.ratios(("two-paths", MODULE, "mbit"), ("two-paths", ROUTED, "mbit"))
+    made.ratio("two paths of 100 Mbit/s, to twice what one carries",
+               [ratio / 2 for ratio in paths], least=0.93)
     peer("memory of an idle session", min, "memory", "octets", alone=True, most=0.6)
     made.octets("octets of an idle session beyond its two sockets",
                 figures.get("memory", MODULE, "own_octets"), 1024)
@@ -126,15 +129,16 @@ def bounds(figures):
     if len(crowds) == 2:
         few, many = crowds
         for quantity, what in ("conn_s", "connections/s"), ("mbit", "download-16: rate"):
+            # The runs are not the same: first those with few, then those with many.
             made.ratio(f"{what} beside {many.split('-')[1]} sessions, to beside "
                        f"{few.split('-')[1]}",
-                       figures.ratio((many, MODULE, quantity), (few, MODULE, quantity)),
+                       [figures.get(many, MODULE, quantity) / figures.get(few, MODULE, quantity)],
                        least=0.9)
     return made
 
 
 def smoke_holds(measured, peer):
-    """Is the module at least not far from where it should be? In margins so wide that a busy
+    """Is the module not far behind a proxy in userspace? In margins so wide that a busy
     machine does not matter."""
     holds = True
     for measure, quantity in (("download-16", "mbit"), ("upload-16", "mbit"),
