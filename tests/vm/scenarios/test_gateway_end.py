@@ -31,7 +31,7 @@ class World:
 
     def up(self):
         gw = self.gw
-        gw.up("peer-timeout 20s", network="implicit all")
+        gw.up("peer-timeout 60s syn-timeout 300s", network="implicit all syn-timeout 300s")
         gw.ctl("g", f"peer add conv {address('2.1', 1)} codec convert")
         gw.ctl("g", f"peer add path {address('2.1', 1)} codec implicit")
         gw.ctl("g", f"peer add mute {address('2.2', 1)}")

@@ -16,7 +16,7 @@ pytest_plugins = ["scene"]
 RAW_SERVER = {4: RAW_SERVER4, 6: RAW_SERVER6}
 STRANGER = {4: "10.99.0.77", 6: "fd99::77"}
 MSS = b"\x02\x04\x05\xb4"
-SHORT = "transitory-idle 1s i-know"
+SHORT = "transitory-idle 4s i-know"
 
 
 class Owner:
@@ -108,7 +108,7 @@ def test_from_anybody(owner, family, pool):
     until(lambda: [seen for seen in own.outside(outside) if seen.flags & FIN])
     outside.ack = outside.ack + 6 & 2**32 - 1
     outside.send(FIN | ACK)
-    own.counted.wait(session_closed=1)
+    own.counted.wait(20, session_closed=1)
     # The connection whose port it is has not noticed.
     own.client.data(b"alive")
     assert until(lambda: b"".join(own.server.received.values()) == b"alive")

@@ -329,7 +329,7 @@ def test_set_takes_effect(mcp, client_wire):
     """What is set holds for the next request."""
     mcp("late-request off")
     client = raw_client(client_wire)
-    assert play(client_wire, [(client, b"")]) == ["silence"]
+    assert play(client_wire, [(client, b"")], patience=0.6) == ["silence"]
     ctl("mcp set late-request on")
     assert play(client_wire, [(raw_client(client_wire), b"")]) == ["accepted"]
     ctl("mcp set cookie required")

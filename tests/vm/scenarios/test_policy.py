@@ -21,11 +21,11 @@ def servers(server_wire):
         yield server
 
 
-def three(client_wire, family=4, address=None):
+def three(client_wire, family=4, address=None, **kwargs):
     """What MP_CONVERT, Convert and a bare SYN of such a client come to."""
     trials = [(raw_client(client_wire, family, address), request)
               for request in (MP_CONVERT, CONVERT, b"")]
-    results = play(client_wire, trials)
+    results = play(client_wire, trials, **kwargs)
     return [result if isinstance(result, str) else codec.read_error(result) for result in results]
 
 
@@ -104,7 +104,7 @@ def test_stranger_replaces_nothing(mcp, client_wire, server_wire):
 def test_silent_refusal(mcp, client_wire, servers, family):
     """With refusal silent, who is not allowed hears nothing."""
     counted = mcp("refusal silent", acl=())
-    assert three(client_wire, family) == ["silence"] * 3
+    assert three(client_wire, family, patience=0.6) == ["silence"] * 3
     counted.wait(refused_acl=3, reply_reset=0, reply_error=0, reply_suppressed=0, session_new=0)
     assert count()["total"] == 0
 
@@ -275,7 +275,7 @@ def test_reset_rate(mcp, client_wire):
     first = raw_client(client_wire)
     trials = [(raw_client(client_wire, 4, first.address), MP_CONVERT) for _ in range(400)]
     began = time.monotonic()
-    results = play(client_wire, trials)
+    results = play(client_wire, trials, patience=0.6)
     resets = results.count("reset")
     assert 100 <= resets <= 101 + 100 * (time.monotonic() - began)
     counted.wait(refused_acl=400, reply_reset=resets, reply_suppressed=400 - resets)
@@ -331,7 +331,8 @@ def test_flood_from_inside(mcp, client_wire):
 
         def served():
             client = raw_client(client_wire)
-            return play(client_wire, [(client, codec.mp_convert(SERVER4, 80))]) == ["accepted"]
+            return play(client_wire, [(client, codec.mp_convert(SERVER4, 80))],
+                        patience=0.6) == ["accepted"]
         until(served, 20)
     until(lambda: count()["total"] == 0, 20)
     objects = slab_objects()

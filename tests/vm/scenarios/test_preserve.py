@@ -198,7 +198,7 @@ def test_origin_refused_in_silence(mcp, client_wire):
 
 def test_origin_taken_back(mcp, client_wire, server_wire):
     """A late request is held against the ACL as it is when it comes."""
-    counted = mcp("source preserve", acl=("all origin 10.77.99.0/24",))
+    counted = mcp("source preserve request-timeout 60s", acl=("all origin 10.77.99.0/24",))
     client = raw_client(client_wire)
     client.syn(b"")
     client.establish(client.answer())

@@ -77,11 +77,11 @@ def test_octet_by_octet(mcp, name):
 
 def test_two_elements_in_two_parts(mcp):
     """The second element may come later than the first."""
-    counted = mcp("require-mptcp off")
+    counted = mcp("require-mptcp off request-timeout 60s")
     request = codec.mp_convert(SERVER4, 80, "192.0.2.7", 99)
     with Server(), late() as sock:
         sock.sendall(request[:20])
-        until(lambda: sessions() and "server" not in sessions()[0])
+        until(lambda: (rows := sessions()) and "server" not in rows[0])
         sock.sendall(request[20:] + b"x")
         assert read_exactly(sock, 1) == b"x"
     counted.wait(request_late=1)
@@ -203,7 +203,7 @@ def test_late_require_mptcp(mcp, protocol, require):
 def test_slow_loris(mcp):
     """Clients that connect and say nothing hold half-open sessions, and no
     more of them than they may have."""
-    counted = mcp("request-timeout 2s max-half-open-client 5")
+    counted = mcp("request-timeout 6s max-half-open-client 5")
     socks = []
     for _ in range(8):
         socks.append(client_socket(protocol=0))

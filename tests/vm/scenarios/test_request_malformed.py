@@ -22,10 +22,10 @@ def servers(server_wire):
         yield server
 
 
-def outcomes(wire, requests):
+def outcomes(wire, requests, **kwargs):
     """What becomes of each request; v4 and v6 clients take turns."""
     results = play(wire, [(raw_client(wire, 4 + 2 * (number % 2)), request)
-                          for number, request in enumerate(requests)])
+                          for number, request in enumerate(requests)], **kwargs)
     return [result if isinstance(result, str) else codec.read_error(result) for result in results]
 
 
@@ -241,7 +241,8 @@ PLACES = [(address, 80) for address in FORBIDDEN] + [(address, PORT) for address
 def test_forbidden_mp_convert(mcp, client_wire):
     """A request for an address that nobody may name is torn down silently."""
     counted = mcp()
-    results = outcomes(client_wire, [codec.mp_convert(*place) for place in PLACES])
+    results = outcomes(client_wire, [codec.mp_convert(*place) for place in PLACES],
+                       patience=0.6)
     assert dict(zip(PLACES, results)) == {place: "silence" for place in PLACES}
     counted.wait(refused_destination=len(PLACES), dial=0, session_new=0)
 
@@ -258,7 +259,8 @@ def test_forbidden_convert(mcp, client_wire):
 def test_forbidden_without_port(mcp, client_wire):
     """Without a port, an element means the MCP's: its own address is a loop."""
     counted = mcp()
-    assert outcomes(client_wire, [codec.element(MCP4), codec.element(MCP6)]) == ["silence"] * 2
+    assert outcomes(client_wire, [codec.element(MCP4), codec.element(MCP6)],
+                    patience=0.6) == ["silence"] * 2
     counted.wait(refused_destination=2)
 
 

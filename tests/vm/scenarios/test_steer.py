@@ -142,7 +142,7 @@ def test_refused(gw, who):
 @pytest.mark.parametrize("who", ["h", "g"])
 def test_failover(gw, who):
     """A peer that is gone: the next one; and if there is none, as without a gateway."""
-    steer(gw, who, f"peer-timeout {2000 if DEBUG else 500}ms")
+    steer(gw, who)
     gw.ctl("n", "mcp down")
     listener = gw.listen()
     client, server = connected(gw, who, listener=listener)
@@ -249,7 +249,8 @@ def test_syns_lost(gw, lost):
 
 def test_answer_lost(gw):
     """The answer is lost behind the gateway: both ends repeat theirs."""
-    steer(gw, "h", second=False)
+    # Each waits a second before it repeats it: the session must live longer.
+    steer(gw, "h", transitory="6s", second=False)
     gw.nft("h", "table inet lost { chain c { type filter hook input priority 0;"
                 " tcp sport 80 tcp flags & (syn | ack) == (syn | ack) limit rate 1/hour burst 1"
                 " packets drop; }\n}\n")

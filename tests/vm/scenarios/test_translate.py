@@ -24,7 +24,7 @@ CLIENT_OPTIONS = b"\x02\x04\x05\x78\1\3\3\x09\1\1\x08\x0a\0\0\x30\x39\0\0\0\0" +
 SERVER_OPTIONS = (b"\x02\x04\x05\xb4\1\3\3\7\1\1\x08\x0a\0\0\x10\x00\0\0\x30\x39"
                   b"\x1e\x0c\x01\x01" + KEY)
 # The MCP's name for what the server says is KEY; the client hears it as it is.
-SHORT = "mptcp withdraw transitory-idle 1s i-know"
+SHORT = "mptcp withdraw transitory-idle 4s i-know"
 LONG = "mptcp withdraw"
 
 
@@ -275,11 +275,11 @@ def test_reset_of_a_handshake(both):
 def test_refresh(both, setting, probed):
     """What the server says keeps a session alive, unless only the client's packets
     are to count (RFC 7857 section 7)."""
-    pair = both("mptcp withdraw established-idle 2s transitory-idle 240s i-know "
+    pair = both("mptcp withdraw established-idle 5s transitory-idle 240s i-know "
                 f"refresh {setting}").open().confirm()
     for _ in range(8):
         pair.down(ACK, b"x")
-        time.sleep(0.35)
+        time.sleep(0.8)
     assert bool(pair.counted["session-probed"]) == probed
 
 
@@ -287,14 +287,14 @@ def test_refresh(both, setting, probed):
 def test_probe(both, family):
     """The probe: an empty segment just below the window, with timestamps where the
     connection has them, to either end."""
-    pair = both("mptcp withdraw established-idle 1s transitory-idle 3s i-know", family).open()
+    pair = both("mptcp withdraw established-idle 5s transitory-idle 15s i-know", family).open()
     stamp = b"\1\1\x08\x0a\0\0\x30\x41\0\0\x10\x02"
     pair.client.send(ACK, options=stamp)
     until(lambda: pair.seen)
     pair.up(ACK, b"abc", options=stamp)
     pair.down(ACK, b"12345", options=b"\1\1\x08\x0a\0\0\x10\x03\0\0\x30\x41")
     pair.up(ACK, options=stamp)
-    to_client = pair.client.answer(10)
+    to_client = pair.client.answer(20)
     to_server = until(lambda: [seen for seen in pair.seen if seen.flags == ACK and
                                seen.seq == (pair.client.seq - 1) % 2**32])[0]
     assert (to_client.seq, to_client.ack, to_client.payload) == \

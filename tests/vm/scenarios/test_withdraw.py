@@ -197,7 +197,7 @@ REMAINING = {
 def test_remains(lab, why):
     """What cannot be translated is maintained, although it was asked for and
     the server speaks MPTCP."""
-    lab.up(f"mptcp withdraw {SHORT}")
+    lab.up("mptcp withdraw")
     listener = lab.listen(protocol="mptcp")
     kwargs = REMAINING[why]
     client = lab.connect(listener, **kwargs)
@@ -224,7 +224,7 @@ def test_maintained(lab, settings, server_protocol):
     """Not asked to withdraw, or nobody there to speak MPTCP with: the server
     falls back in the third packet, and the client does not notice."""
     far = lab.capture(lab.mcp, "ms0", "tcp")
-    lab.up(f"{settings} {SHORT}")
+    lab.up(settings)
     listener = lab.listen(protocol=server_protocol)
     client = lab.connect(listener)
     server = listener.accept()
@@ -245,7 +245,7 @@ def test_adopted_with_the_clients_options(lab):
     takes over all the same keeps to that: its clock goes on from the client's."""
     near = lab.capture(lab.mcp, "mc0", "tcp")
     far = lab.capture(lab.mcp, "ms0", "tcp")
-    lab.up(f"mptcp withdraw {SHORT}")
+    lab.up("mptcp withdraw")
     listener = lab.listen(protocol="tcp")
     client = lab.connect(listener)
     server = listener.accept()
@@ -275,7 +275,7 @@ def test_reset(lab, who):
 @pytest.mark.parametrize("first", ["client", "server"])
 def test_half_close(lab, first):
     """The end of one direction leaves the other as it is; both ends make an end."""
-    client, server = withdrawn(lab, settings="transitory-idle 3s i-know")
+    client, server = withdrawn(lab, settings="transitory-idle 8s i-know")
     one, other = (client, server) if first == "client" else (server, client)
     one.half_close()
     assert other.at_end()

@@ -276,7 +276,7 @@ class Peer:
         self.send(SYN, payload, self.isn, options=options, **kwargs)
         self.seq = (self.isn + 1 + len(payload)) % 2**32
 
-    def answer(self, seconds=5):
+    def answer(self, seconds=20):
         """The next segment of this connection, or None."""
         return self.wire.first(seconds, self.mine)
 
@@ -290,7 +290,7 @@ class Peer:
         self.send(ACK | PSH, payload)
         self.seq = (self.seq + len(payload)) % 2**32
 
-    def stream(self, seconds=5, enough=lambda octets: False):
+    def stream(self, seconds=20, enough=lambda octets: False):
         """Everything the other side says up to its FIN or RST, acknowledged,
         or until it is enough. Returns the octets and FIN, RST or 0."""
         got = b""
