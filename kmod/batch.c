@@ -15,6 +15,9 @@
 
 /* The rest of a page that is too small to be read into. */
 #define MCP_BATCH_REST	2048
+/* What is read into pages of ours at once: as much as a segment may carry. */
+#define MCP_BATCH_READ	65536
+#define MCP_BATCH_READ_PIECES	3
 /*
  * A page given to a socket is held until the last octet of it is acknowledged, but
  * the socket counts the octets: pages may be so many times more than these, and
@@ -222,30 +225,62 @@ bool mcp_batch_nothing(const struct socket *from)
 	       mcp_nothing_to_tell(sk);
 }
 
+/* How much of a piece that was laid out holds octets? The rest is given back. */
+static u32 mcp_batch_trim(const struct bio_vec *piece, u32 n)
+{
+	struct page_frag *frag = &current->task_frag;
+	u32 used = min(n, piece->bv_len);
+
+	if (frag->page == piece->bv_page &&
+	    frag->offset == piece->bv_offset + piece->bv_len)
+		frag->offset = piece->bv_offset + used;
+	return used;
+}
+
 /* Reads in the ordinary way, into memory of our own. */
 static int mcp_batch_read(struct mcp_batch *batch, struct socket *from, u32 max)
 {
-	struct page_frag *frag = mcp_pages_refill(MCP_BATCH_REST);
-	struct page *page;
-	u32 room, begin;
+	struct bio_vec piece[MCP_BATCH_READ_PIECES];
+	struct kvec iov[MCP_BATCH_READ_PIECES];
+	struct msghdr msg = { };
+	u32 room = 0, pieces = 0, done = 0, i;
+	struct page_frag *frag;
 	int n;
 
-	if (!frag)
+	max = min_t(u32, max, MCP_BATCH_READ);
+	/* No more of them than what is there can fill; a subflow may have more. */
+	while (room < max && pieces < MCP_BATCH_READ_PIECES &&
+	       (!pieces || atomic_read(&from->sk->sk_rmem_alloc) > room)) {
+		frag = mcp_pages_refill(MCP_BATCH_REST);
+		if (!frag)
+			break;
+		get_page(frag->page);
+		piece[pieces] = (struct bio_vec) {
+			.bv_page = frag->page,
+			.bv_offset = frag->offset,
+			.bv_len = min_t(u32, frag->size - frag->offset, max - room),
+		};
+		iov[pieces] = (struct kvec) {
+			.iov_base = (u8 *)page_address(frag->page) + frag->offset,
+			.iov_len = piece[pieces].bv_len,
+		};
+		/* Should the socket say something meanwhile, it takes what is behind. */
+		frag->offset += piece[pieces].bv_len;
+		room += piece[pieces++].bv_len;
+	}
+	if (!pieces)
 		return -ENOMEM;
-	room = min_t(u32, frag->size - frag->offset, max);
-	/* Should the socket say something meanwhile, it takes another piece. */
-	page = frag->page;
-	begin = frag->offset;
-	get_page(page);
-	frag->offset += room;
-	n = mcp_socket_receive(from, (u8 *)page_address(page) + begin, room);
-	if (frag->page == page && frag->offset == begin + room)
-		frag->offset = begin + max(n, 0);
+	n = kernel_recvmsg(from, &msg, iov, pieces, room, MSG_DONTWAIT);
 	batch->more = false;
-	/* The batch is empty: there is room for a piece. */
-	if (n > 0)
-		mcp_batch_add(batch, page, begin, n);
-	put_page(page);
+	for (i = 0; i < pieces; i++) {
+		u32 used = mcp_batch_trim(&piece[i], max(n, 0) - done);
+
+		/* The batch is empty: there is room for these few. */
+		if (used)
+			mcp_batch_add(batch, piece[i].bv_page, piece[i].bv_offset, used);
+		done += used;
+		put_page(piece[i].bv_page);
+	}
 	return n;
 }
 

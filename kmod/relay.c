@@ -239,8 +239,6 @@ static u32 mcp_room(const struct socket *sock)
 static int mcp_flow_pull(struct mcp_flow *flow, struct socket *from,
 			 const struct socket *to)
 {
-	if (mcp_batch_nothing(from))
-		return -EAGAIN;
 	if (!flow->batch)
 		flow->batch = mcp_batch_new();
 	if (!flow->batch)
@@ -274,7 +272,7 @@ static enum mcp_flow_result mcp_flow_move(struct mcp_session *s,
 			return MCP_FLOW_OVER;
 		if (!batches--)
 			return MCP_FLOW_AGAIN;
-		if (!mcp_writable(to))
+		if (mcp_batch_nothing(from) || !mcp_writable(to))
 			return MCP_FLOW_BLOCKED;
 		n = mcp_flow_pull(flow, from, to);
 		if (n == -EAGAIN)
