@@ -16,6 +16,8 @@ MASQUERADING, MASQUERADING_BOTH = "masquerading, MPTCP client", "masquerading, M
 # Bars of the plots, and their labels.
 SHOWN = {ROUTED: "routed TCP", MASQUERADING: "NAT", WITHDRAWN: "mptcpproxy\\nwithdrawn",
          MODULE: "mptcpproxy", **{peer: peer for peer in PEERS}}
+# Measures, and a quantity of each, that the smoke test looks at.
+SMOKE = (("download-16", "mbit"), ("upload-16", "mbit"), ("connections", "conn_s"))
 PROGRAMS = {"nginx": "nginx-light", "HAProxy": "haproxy", "dante": "dante-server",
             "socat": "socat"}
 
@@ -141,9 +143,8 @@ def smoke_holds(measured, peer):
     """Is the module not far behind a proxy in userspace? In margins so wide that a busy
     machine does not matter."""
     holds = True
-    for measure, quantity in (("download-16", "mbit"), ("upload-16", "mbit"),
-                              ("connections", "conn_s")):
-        ratio = measured[MODULE][measure][quantity] / measured[peer][measure][quantity]
+    for measure, _ in SMOKE:
+        ratio = measured[MODULE][measure] / measured[peer][measure]
         held = ratio > 0.6
         print(f"{measure}: {ratio:.2f} of what {peer} does: {'ok' if held else 'FAILED'}")
         holds = holds and held
