@@ -145,7 +145,7 @@ def smoke_holds(measured, peer):
     holds = True
     for measure, _ in SMOKE:
         ratio = measured[MODULE][measure] / measured[peer][measure]
-        held = ratio > 0.6
+        held = ratio > 0.4
         print(f"{measure}: {ratio:.2f} of what {peer} does: {'ok' if held else 'FAILED'}")
         holds = holds and held
     return holds
