@@ -60,6 +60,12 @@ void mcp_batch_free(struct mcp_batch *batch)
 	kfree(batch);
 }
 
+/* Is a piece of the same page as the one before it? That page is held once. */
+static bool mcp_batch_same(const struct bio_vec *piece, const struct page *page)
+{
+	return compound_head(piece->bv_page) == compound_head(page);
+}
+
 /* False: there is no room for another piece. */
 static bool mcp_batch_add(struct mcp_batch *batch, struct page *page, u32 offset,
 			  u32 len)
@@ -69,7 +75,7 @@ static bool mcp_batch_add(struct mcp_batch *batch, struct page *page, u32 offset
 	if (batch->end > batch->first) {
 		struct bio_vec *last = &batch->piece[batch->end - 1];
 
-		if (compound_head(last->bv_page) == compound_head(page))
+		if (mcp_batch_same(last, page))
 			size = 0;
 		else if (batch->held + size > MCP_BATCH_OCTETS * MCP_BATCH_WASTE)
 			return false;
@@ -322,11 +328,13 @@ static void mcp_batch_sent(struct mcp_batch *batch, u32 n)
 		piece->bv_len -= part;
 		if (piece->bv_len)
 			break;
-		put_page(piece->bv_page);
 		batch->first++;
+		if (batch->first == batch->end ||
+		    !mcp_batch_same(piece + 1, piece->bv_page))
+			batch->held -= page_size(compound_head(piece->bv_page));
+		put_page(piece->bv_page);
 	}
 	if (batch->first == batch->end) {
-		batch->held = 0;
 		batch->first = 0;
 		batch->end = 0;
 	}
@@ -335,17 +343,7 @@ static void mcp_batch_sent(struct mcp_batch *batch, u32 n)
 /* Is what these pages hold beside the octets worth not copying them? */
 static bool mcp_batch_dense(const struct mcp_batch *batch)
 {
-	struct page *page, *last = NULL;
-	size_t held = 0;
-	u8 i;
-
-	for (i = batch->first; i < batch->end; i++) {
-		page = compound_head(batch->piece[i].bv_page);
-		if (page != last)
-			held += page_size(page);
-		last = page;
-	}
-	return held <= (size_t)batch->len * MCP_BATCH_WASTE;
+	return batch->held <= (size_t)batch->len * MCP_BATCH_WASTE;
 }
 
 /**

@@ -18,7 +18,7 @@ struct socket;
 /**
  * struct mcp_batch - octets that were taken from one side and not yet by the other
  * @len:	how many
- * @held:	octets of the pages that the pieces hold, gone ones included
+ * @held:	octets of the pages that the pieces hold
  * @first:	the piece that they begin in
  * @end:	behind the last one
  * @more:	there was more to read
