@@ -18,6 +18,8 @@
 /* What is read into pages of ours at once: as much as a segment may carry. */
 #define MCP_BATCH_READ	65536
 #define MCP_BATCH_READ_PIECES	3
+/* MPTCP notes in the page what it has copied there. */
+#define MCP_BATCH_NOTE	64
 /*
  * A page given to a socket is held until the last octet of it is acknowledged, but
  * the socket counts the octets: pages may be so many times more than these, and
@@ -290,27 +292,39 @@ static int mcp_batch_read(struct mcp_batch *batch, struct socket *from, u32 max)
 	return n;
 }
 
+/* What is left moves to the front. */
+static void mcp_batch_compact(struct mcp_batch *batch)
+{
+	batch->end -= batch->first;
+	memmove(batch->piece, batch->piece + batch->first,
+		batch->end * sizeof(*batch->piece));
+	batch->first = 0;
+}
+
 /**
  * mcp_batch_receive() - read what is there
- * @batch: where it goes; empty
+ * @batch: where it goes, behind what it has
  * @from: TCP or MPTCP
  * @max: octets that are wanted, at most
  *
+ * Afterwards a batch that has octets is to be sent before it is asked to read again.
+ *
  * Context: process; takes the socket's lock, does not wait for octets.
  * Return: octets read, 0 at the end of the stream, -EAGAIN, -ENOMEM or what the
- * connection has come to.
+ * connection has come to. -EAGAIN can also be that the batch must be sent first.
  */
 int mcp_batch_receive(struct mcp_batch *batch, struct socket *from, u32 max)
 {
 	struct sock *sk = from->sk;
 	int n;
 
+	mcp_batch_compact(batch);
 	max = min_t(u32, max, MCP_BATCH_OCTETS);
 	if (sk->sk_protocol == IPPROTO_TCP) {
 		n = mcp_batch_take(batch, sk, max);
-		if (n)
+		if (n && !(n == -ENOMEM && batch->len))
 			return n;
-		if (mcp_nothing_to_tell(sk))
+		if (n || batch->len || mcp_nothing_to_tell(sk))
 			return -EAGAIN;
 	}
 	return mcp_batch_read(batch, from, max);
@@ -346,17 +360,38 @@ static bool mcp_batch_dense(const struct mcp_batch *batch)
 	return batch->held <= (size_t)batch->len * MCP_BATCH_WASTE;
 }
 
+/*
+ * MPTCP copies into the thread's page, and chooses a path anew where what it has
+ * copied at once crosses from one page into another: segments end there. So it gets
+ * as much at a time as full segments carry, and a page that this fits into. Returns
+ * how much: nothing, if more can be read to fill a segment.
+ */
+static u32 mcp_batch_lay_out(const struct mcp_batch *batch, struct socket *to)
+{
+	u32 len = min_t(u32, batch->len, MCP_PAGE_OCTETS - MCP_BATCH_NOTE);
+	u32 goal = batch->more || len > MCP_BATCH_REST ? mcp_socket_goal(to) : 0;
+
+	if (goal && goal < len)
+		len = rounddown(len, goal);
+	else if (batch->more && len < goal)
+		return 0;
+	/* Without such a page, MPTCP looks for one. */
+	mcp_pages_refill(len + MCP_BATCH_NOTE);
+	return len;
+}
+
 /**
  * mcp_batch_send() - write what a batch holds
  * @batch: not empty; it loses what was taken
  * @to: TCP, which gets the pages themselves, or MPTCP, which copies them
  *
  * Context: process; takes the socket's lock, does not wait for room.
- * Return: octets taken, -EAGAIN or another error.
+ * Return: octets taken, -EAGAIN or another error. 0: they are to be sent with those
+ * that can be read.
  */
 int mcp_batch_send(struct mcp_batch *batch, struct socket *to)
 {
-	u32 pieces = batch->end - batch->first;
+	u32 pieces = batch->end - batch->first, len = batch->len;
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 	int n;
 
@@ -369,9 +404,13 @@ int mcp_batch_send(struct mcp_batch *batch, struct socket *to)
 			msg.msg_flags |= MSG_MORE;
 		if (MCP_MSG_SPLICE_PAGES && mcp_batch_dense(batch))
 			msg.msg_flags |= MCP_MSG_SPLICE_PAGES;
+	} else {
+		len = mcp_batch_lay_out(batch, to);
+		if (!len)
+			return 0;
 	}
 	iov_iter_bvec(&msg.msg_iter, WRITE, batch->piece + batch->first, pieces,
-		      batch->len);
+		      len);
 	n = sock_sendmsg(to, &msg);
 	if (n > 0)
 		mcp_batch_sent(batch, n);

@@ -11,12 +11,10 @@
 #include "pages.h"
 
 /*
- * Pages that a CPU keeps: with pages of 32 KiB, 2 MiB, which is what is on its way
+ * Pages that a CPU keeps: with pages of 64 KiB, 2 MiB, which is what is on its way
  * at 1 Gbit/s to a server 16 ms off.
  */
-#define MCP_PAGES	64
-/* As large as Linux gives them to who fills sockets, where it can. */
-#define MCP_PAGE_OCTETS	32768
+#define MCP_PAGES	32
 
 /**
  * struct mcp_pages - pages that were filled, with a reference each
@@ -34,6 +32,20 @@ struct mcp_pages {
 
 static DEFINE_PER_CPU(struct mcp_pages, mcp_pages);
 static struct shrinker *mcp_pages_shrinker;
+
+/* A new page for a thread, as large as we want them, if possible. */
+static bool mcp_pages_new(struct page_frag *frag)
+{
+	gfp_t gfp = (GFP_KERNEL & ~__GFP_DIRECT_RECLAIM) | __GFP_COMP |
+		__GFP_NOWARN | __GFP_NORETRY;
+
+	frag->page = alloc_pages(gfp, get_order(MCP_PAGE_OCTETS));
+	if (!frag->page)
+		return skb_page_frag_refill(1, frag, GFP_KERNEL);
+	frag->offset = 0;
+	frag->size = MCP_PAGE_OCTETS;
+	return true;
+}
 
 /* The oldest one leaves the ring. */
 static struct page *mcp_pages_pop(struct mcp_pages *pages)
@@ -80,7 +92,7 @@ static struct page *mcp_pages_swap(struct page *full)
 
 /**
  * mcp_pages_refill() - have a page of the thread's own with room in it
- * @least: so many octets are room enough
+ * @least: so many octets are room enough; MCP_PAGE_OCTETS at most
  *
  * As sendmsg() does, the worker's thread has a page of which it gives out one piece
  * after the other. When it is full, its octets are on their way in some socket, and
@@ -88,7 +100,8 @@ static struct page *mcp_pages_swap(struct page *full)
  * clears them.
  *
  * Context: process.
- * Return: the thread's page, or NULL without memory.
+ * Return: the thread's page, or NULL without memory. When memory is in pieces it may
+ * have less room than that.
  */
 struct page_frag *mcp_pages_refill(u32 least)
 {
@@ -106,7 +119,7 @@ struct page_frag *mcp_pages_refill(u32 least)
 	frag->page = NULL;
 	page = mcp_pages_swap(page);
 	if (!page)
-		return skb_page_frag_refill(least, frag, GFP_KERNEL) ? frag : NULL;
+		return mcp_pages_new(frag) ? frag : NULL;
 	frag->page = page;
 	frag->offset = 0;
 	frag->size = page_size(page);

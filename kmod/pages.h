@@ -7,6 +7,12 @@
 
 #include <linux/types.h>
 
+/*
+ * As much as one segment may carry, but where a struct page_frag does not count that
+ * far.
+ */
+#define MCP_PAGE_OCTETS	(BITS_PER_LONG > 32 ? 65536 : 32768)
+
 struct page_frag;
 
 struct page_frag *mcp_pages_refill(u32 least);

@@ -160,7 +160,10 @@ static int mcp_flow_push_first(struct mcp_session *s, struct mcp_flow *flow,
 	return 0;
 }
 
-/* Writes what the direction holds. 0: all of it; else -EAGAIN or an error. */
+/*
+ * Writes what the direction holds. 0: all of it, or all but what is to go with octets
+ * that can be read; else -EAGAIN or an error.
+ */
 static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
 			 struct socket *to)
 {
@@ -168,7 +171,7 @@ static int mcp_flow_push(struct mcp_session *s, struct mcp_flow *flow,
 
 	while (!n && flow->batch && flow->batch->len) {
 		n = mcp_batch_send(flow->batch, to);
-		if (n < 0)
+		if (n <= 0)
 			break;
 		mcp_flow_said(s, flow, n);
 		n = 0;
@@ -230,9 +233,9 @@ static void mcp_await_memory(struct mcp_session *s, const struct socket *to)
  * What was read must be written, or kept: read no more than finds room. Both kinds
  * of socket count what they have taken in the same place.
  */
-static u32 mcp_room(const struct socket *sock)
+static u32 mcp_room(const struct socket *sock, u32 held)
 {
-	return max(sk_stream_wspace(sock->sk), MCP_LEAST_ROOM);
+	return max_t(int, sk_stream_wspace(sock->sk) - held, MCP_LEAST_ROOM);
 }
 
 /* Reads what the other side can take. Octets, 0 at the end, or an error. */
@@ -243,7 +246,8 @@ static int mcp_flow_pull(struct mcp_flow *flow, struct socket *from,
 		flow->batch = mcp_batch_new();
 	if (!flow->batch)
 		return -ENOMEM;
-	return mcp_batch_receive(flow->batch, from, mcp_room(to));
+	return mcp_batch_receive(flow->batch, from,
+				 mcp_room(to, flow->batch->len));
 }
 
 static enum mcp_flow_result mcp_flow_move(struct mcp_session *s,
@@ -272,9 +276,13 @@ static enum mcp_flow_result mcp_flow_move(struct mcp_session *s,
 			return MCP_FLOW_OVER;
 		if (!batches--)
 			return MCP_FLOW_AGAIN;
-		if (mcp_batch_nothing(from) || !mcp_writable(to))
+		if ((mcp_flow_empty(flow) && mcp_batch_nothing(from)) ||
+		    !mcp_writable(to))
 			return MCP_FLOW_BLOCKED;
 		n = mcp_flow_pull(flow, from, to);
+		/* What waits for more to come waits no longer. */
+		if (n == -EAGAIN && !mcp_flow_empty(flow))
+			continue;
 		if (n == -EAGAIN)
 			return MCP_FLOW_BLOCKED;
 		if (n == -ENOMEM) {

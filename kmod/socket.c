@@ -17,6 +17,8 @@
 
 /* Keepalive segments a silent side may leave unanswered. */
 #define MCP_PROBES	4
+/* Octets of the options that MPTCP puts into a segment with data. */
+#define MCP_DSS_OCTETS	28
 
 /**
  * mcp_socket_mptcp() - an MPTCP socket that does not hold its namespace
@@ -354,6 +356,28 @@ struct sock *mcp_socket_first(struct socket *sock)
 		sk = NULL;
 	}
 	return sk;
+}
+
+/**
+ * mcp_socket_goal() - how much goes out at once, in segments that are all full
+ * @sock: TCP or MPTCP, connected; of MPTCP the first subflow is asked
+ *
+ * Context: process.
+ * Return: octets, or 0 if nobody knows.
+ */
+u32 mcp_socket_goal(struct socket *sock)
+{
+	struct sock *sk = mcp_socket_first(sock);
+	u32 mss, segments;
+
+	if (!sk)
+		return 0;
+	mss = READ_ONCE(tcp_sk(sk)->mss_cache);
+	segments = READ_ONCE(tcp_sk(sk)->gso_segs);
+	sock_put(sk);
+	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
+		mss = mss > MCP_DSS_OCTETS ? mss - MCP_DSS_OCTETS : 0;
+	return mss * segments;
 }
 
 /**
