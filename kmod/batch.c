@@ -44,6 +44,7 @@ struct mcp_batch *mcp_batch_new(void)
 	batch->first = 0;
 	batch->end = 0;
 	batch->more = false;
+	batch->goal = 0;
 	return batch;
 }
 
@@ -366,14 +367,16 @@ static bool mcp_batch_dense(const struct mcp_batch *batch)
  * as much at a time as full segments carry, and a page that this fits into. Returns
  * how much: nothing, if more can be read to fill a segment.
  */
-static u32 mcp_batch_lay_out(const struct mcp_batch *batch, struct socket *to)
+static u32 mcp_batch_lay_out(struct mcp_batch *batch, struct socket *to)
 {
 	u32 len = min_t(u32, batch->len, MCP_PAGE_OCTETS - MCP_BATCH_NOTE);
-	u32 goal = batch->more || len > MCP_BATCH_REST ? mcp_socket_goal(to) : 0;
+	u32 room = max(sk_stream_wspace(to->sk), 0);
 
-	if (goal && goal < len)
-		len = rounddown(len, goal);
-	else if (batch->more && len < goal)
+	if (!batch->goal && (batch->more || len > MCP_BATCH_REST))
+		batch->goal = mcp_socket_goal(to);
+	if (batch->goal && batch->goal < len)
+		len = rounddown(len, batch->goal);
+	else if (batch->more && len < min(batch->goal, room))
 		return 0;
 	/* Without such a page, MPTCP looks for one. */
 	mcp_pages_refill(len + MCP_BATCH_NOTE);

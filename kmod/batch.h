@@ -18,6 +18,7 @@ struct socket;
 /**
  * struct mcp_batch - octets that were taken from one side and not yet by the other
  * @len:	how many
+ * @goal:	octets that MPTCP sends in full segments at once; 0: not asked yet
  * @held:	octets of the pages that the pieces hold
  * @first:	the piece that they begin in
  * @end:	behind the last one
@@ -26,6 +27,7 @@ struct socket;
  */
 struct mcp_batch {
 	u32 len;
+	u32 goal;
 	size_t held;
 	u8 first;
 	u8 end;

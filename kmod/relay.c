@@ -16,7 +16,7 @@
 /* Reads of a client that has nobody to talk to, before others get the CPU. */
 #define MCP_READS_PER_RUN	32
 /* A socket that is writable has room for that, whatever it says. */
-#define MCP_LEAST_ROOM	4096
+#define MCP_LEAST_ROOM	65536
 /*
  * How often a direction looks whether there is memory again; where there are many
  * sessions, so much less often that no more than so many look in a millisecond.
