@@ -35,6 +35,7 @@ FEW = {
     "two-paths": (measures.two_paths, ("routed, TCP", "mptcpproxy", "nginx", "HAProxy")),
 }
 MEMORY = ("routed, MPTCP client", "mptcpproxy", "nginx", "HAProxy")
+MEMORY_RUNS = 3
 HELD, CROWD, FEW_HELD = 2000, 20_000, 100
 # The load's client has no more than 512 under way that the server has not answered.
 HALF_OPEN = 500
@@ -66,11 +67,12 @@ def take_turns(results, ways, options):
 
 
 def take_memory(results, ways, options):
-    """Memory does not depend on how busy the machine is: once is enough."""
-    for name in MEMORY:
-        if name in ways and "memory" in options.measures:
-            with WAYS[name] as way:
-                results.take(0, "memory", name, measures.memory(way, HELD))
+    """Memory does not depend on how busy the machine is: a few runs are enough."""
+    for run in range(min(options.runs, MEMORY_RUNS)):
+        for name in MEMORY:
+            if name in ways and "memory" in options.measures:
+                with WAYS[name] as way:
+                    results.take(run, "memory", name, measures.memory(way, HELD))
     if "mptcpproxy" in ways and "half-open" in options.measures:
         with WAYS["mptcpproxy"] as way:
             results.take(0, "half-open", "mptcpproxy", measures.half_open(way, HALF_OPEN))
