@@ -7,6 +7,7 @@
 // then), or to send so many ('U'). The server answers with them, or with one octet when it has
 // them, and closes, but for 'H'.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -266,6 +267,7 @@ private:
     State state_ = State::opening;
     Clock::time_point began_ = {};
     bool heard_ = false;
+    bool late_ = false; // the request could not go with the SYN
     uint64_t left_ = 0;
     size_t reply_ = 0; // octets of SOCKS5 replies that are there
 };
@@ -279,6 +281,19 @@ Client::~Client()
     nobody.sa_family = AF_UNSPEC;
     if (*fd_ >= 0)
         connect(*fd_, &nobody, sizeof(nobody));
+}
+
+using Request = std::array<unsigned char, 16>;
+
+// docs/protocol.md: Magic Number; length 10, D = 0, family 1; address; port.
+static Request mp_convert(const Where& server)
+{
+    Request request = {0xfa, 0xa8, 0xfa, 0xa8, 0, 10, 0, 1};
+    const sockaddr_in name = server.name();
+
+    memcpy(request.data() + 8, &name.sin_addr, 4);
+    memcpy(request.data() + 12, &name.sin_port, 2);
+    return request;
 }
 
 void Client::open()
@@ -305,19 +320,18 @@ void Client::open()
     left_ = plan.size;
     began_ = Clock::now();
     ssize_t done = 0;
+    late_ = false;
     if (plan.by == By::mp_convert) {
-        // docs/protocol.md: Magic Number; length 10, D = 0, family 1; address; port.
-        const sockaddr_in server = plan.server.name();
-        unsigned char request[16] = {0xfa, 0xa8, 0xfa, 0xa8, 0, 10, 0, 1};
+        const Request request = mp_convert(plan.server);
 
-        memcpy(request + 8, &server.sin_addr, 4);
-        memcpy(request + 12, &server.sin_port, 2);
         setsockopt(*fd_, IPPROTO_TCP, tcp_fastopen_no_cookie, &one, sizeof(one));
-        done = sendto(*fd_, request, sizeof(request), MSG_FASTOPEN | MSG_NOSIGNAL,
+        done = sendto(*fd_, request.data(), request.size(), MSG_FASTOPEN | MSG_NOSIGNAL,
                       reinterpret_cast<const sockaddr*>(&name), sizeof(name));
-    } else {
-        done = connect(*fd_, reinterpret_cast<const sockaddr*>(&name), sizeof(name));
+        // Linux before 6.2 has no data in the SYN of an MPTCP socket.
+        late_ = done < 0 && errno == EOPNOTSUPP;
     }
+    if (plan.by != By::mp_convert || late_)
+        done = connect(*fd_, reinterpret_cast<const sockaddr*>(&name), sizeof(name));
     if (done < 0 && !would_block()) {
         failed();
         usleep(1000);
@@ -327,14 +341,21 @@ void Client::open()
 
 bool Client::wish()
 {
-    unsigned char octets[wish_size] = {};
+    std::array<unsigned char, std::tuple_size_v<Request> + wish_size> octets = {};
     const uint64_t size = htobe64(run_.plan.size);
+    size_t before = 0;
 
-    octets[0] = run_.plan.upload ? 'U' : run_.plan.hold ? 'H' : 'D';
-    memcpy(octets + 8, &size, sizeof(size));
+    if (late_) {
+        const Request request = mp_convert(run_.plan.server);
+        std::copy(request.begin(), request.end(), octets.begin());
+        before = request.size();
+    }
+    octets[before] = run_.plan.upload ? 'U' : run_.plan.hold ? 'H' : 'D';
+    memcpy(octets.data() + before + 8, &size, sizeof(size));
     state_ = State::working;
     watch(epoll_, *fd_, run_.plan.upload ? EPOLLIN | EPOLLOUT : EPOLLIN, this, EPOLL_CTL_MOD);
-    return send(*fd_, octets, sizeof(octets), MSG_NOSIGNAL) == wish_size;
+    const size_t all = before + wish_size;
+    return send(*fd_, octets.data(), all, MSG_NOSIGNAL) == static_cast<ssize_t>(all);
 }
 
 bool Client::read_reply(size_t size)
