@@ -19,6 +19,7 @@ extern struct kunit_suite mcp_plain_server_suite;
 extern struct kunit_suite mcp_block_suite;
 extern struct kunit_suite mcp_session_suite;
 extern struct kunit_suite mcp_pages_suite;
+extern struct kunit_suite mcp_batch_suite;
 extern struct kunit_suite mcp_peer_suite;
 extern struct kunit_suite mcp_intercept_suite;
 
