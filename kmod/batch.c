@@ -304,7 +304,7 @@ static void mcp_batch_compact(struct mcp_batch *batch)
 
 /**
  * mcp_batch_receive() - read what is there
- * @batch: where it goes, behind what it has
+ * @batch: where it goes, behind what it has, which mcp_batch_send() has left for more
  * @from: TCP or MPTCP
  * @max: octets that are wanted, at most
  *
@@ -320,7 +320,9 @@ int mcp_batch_receive(struct mcp_batch *batch, struct socket *from, u32 max)
 	int n;
 
 	mcp_batch_compact(batch);
-	max = min_t(u32, max, MCP_BATCH_OCTETS);
+	/* It changes, with the windows. */
+	batch->goal = 0;
+	max = min_t(u32, max, MCP_BATCH_OCTETS - batch->len);
 	if (sk->sk_protocol == IPPROTO_TCP) {
 		n = mcp_batch_take(batch, sk, max);
 		if (n && !(n == -ENOMEM && batch->len))
@@ -361,6 +363,14 @@ static bool mcp_batch_dense(const struct mcp_batch *batch)
 	return batch->held <= (size_t)batch->len * MCP_BATCH_WASTE;
 }
 
+/* What MPTCP takes at once, and a page holds. */
+static u32 mcp_batch_most(const struct sock *sk)
+{
+	u32 lowat = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_notsent_lowat);
+
+	return clamp_t(u32, lowat, MCP_BATCH_REST, MCP_PAGE_OCTETS - MCP_BATCH_NOTE);
+}
+
 /*
  * MPTCP copies into the thread's page, and chooses a path anew where what it has
  * copied at once crosses from one page into another: segments end there. So it gets
@@ -369,11 +379,11 @@ static bool mcp_batch_dense(const struct mcp_batch *batch)
  */
 static u32 mcp_batch_lay_out(struct mcp_batch *batch, struct socket *to)
 {
-	u32 len = min_t(u32, batch->len, MCP_PAGE_OCTETS - MCP_BATCH_NOTE);
+	u32 most = mcp_batch_most(to->sk), len = min(batch->len, most);
 	u32 room = max(sk_stream_wspace(to->sk), 0);
 
 	if (!batch->goal && (batch->more || len > MCP_BATCH_REST))
-		batch->goal = mcp_socket_goal(to);
+		batch->goal = mcp_socket_goal(to, most);
 	if (batch->goal && batch->goal < len)
 		len = rounddown(len, batch->goal);
 	else if (batch->more && len < min(batch->goal, room))

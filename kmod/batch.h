@@ -18,7 +18,8 @@ struct socket;
 /**
  * struct mcp_batch - octets that were taken from one side and not yet by the other
  * @len:	how many
- * @goal:	octets that MPTCP sends in full segments at once; 0: not asked yet
+ * @goal:	octets that MPTCP sends in full segments at once; 0: not asked since more
+ *		was read
  * @held:	octets of the pages that the pieces hold
  * @first:	the piece that they begin in
  * @end:	behind the last one

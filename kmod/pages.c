@@ -110,7 +110,8 @@ struct page_frag *mcp_pages_refill(u32 least)
 
 	if (page && page_ref_count(page) == 1)
 		frag->offset = 0;
-	if (page && frag->size - frag->offset >= least)
+	/* None of it is used: there was no larger one. */
+	if (page && (!frag->offset || frag->size - frag->offset >= least))
 		return frag;
 	if (page && !mcp_page_worth(page)) {
 		put_page(page);

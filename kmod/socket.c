@@ -360,12 +360,16 @@ struct sock *mcp_socket_first(struct socket *sock)
 
 /**
  * mcp_socket_goal() - how much goes out at once, in segments that are all full
- * @sock: TCP or MPTCP, connected; of MPTCP the first subflow is asked
+ * @sock: MPTCP, connected; its first subflow is asked
+ * @most: octets that it is to be at most
  *
- * Context: process.
+ * Where MPTCP's options take less than they can, as after a fallback, the last
+ * segment is not quite full.
+ *
+ * Context: process; takes the socket's lock.
  * Return: octets, or 0 if nobody knows.
  */
-u32 mcp_socket_goal(struct socket *sock)
+u32 mcp_socket_goal(struct socket *sock, u32 most)
 {
 	struct sock *sk = mcp_socket_first(sock);
 	u32 mss, segments;
@@ -375,9 +379,10 @@ u32 mcp_socket_goal(struct socket *sock)
 	mss = READ_ONCE(tcp_sk(sk)->mss_cache);
 	segments = READ_ONCE(tcp_sk(sk)->gso_segs);
 	sock_put(sk);
-	if (sock->sk->sk_protocol == IPPROTO_MPTCP)
-		mss = mss > MCP_DSS_OCTETS ? mss - MCP_DSS_OCTETS : 0;
-	return mss * segments;
+	if (mss <= MCP_DSS_OCTETS)
+		return 0;
+	mss -= MCP_DSS_OCTETS;
+	return mss * min(segments, most / mss);
 }
 
 /**

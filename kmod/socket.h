@@ -31,7 +31,7 @@ bool mcp_socket_assign(struct sock *listener, struct sk_buff *skb);
 struct sock *mcp_socket_find(struct net *net, const struct mcp_endpoint *local,
 			     const struct mcp_endpoint *peer, int ifindex);
 struct sock *mcp_socket_first(struct socket *sock);
-u32 mcp_socket_goal(struct socket *sock);
+u32 mcp_socket_goal(struct socket *sock, u32 most);
 enum mcp_upstream_kind mcp_socket_kind(struct sock *sk, u8 *subflows);
 bool mcp_socket_listens(struct net *net, const struct mcp_endpoint *local,
 			int ifindex);
