@@ -15,7 +15,10 @@
 #define MCP_BATCHES_PER_RUN	8
 /* Reads of a client that has nobody to talk to, before others get the CPU. */
 #define MCP_READS_PER_RUN	32
-/* A socket that is writable has room for that, whatever it says. */
+/*
+ * A socket that is writable gets that, whatever it says: as much as a segment may
+ * carry. Older kernels enlarge the send buffer of MPTCP only when it was full.
+ */
 #define MCP_LEAST_ROOM	65536
 /*
  * How often a direction looks whether there is memory again; where there are many
@@ -230,8 +233,9 @@ static void mcp_await_memory(struct mcp_session *s, const struct socket *to)
 }
 
 /*
- * What was read must be written, or kept: read no more than finds room. Both kinds
- * of socket count what they have taken in the same place.
+ * What was read must be written, or kept: read no more than finds room beside what
+ * is kept already, or fills a segment. Both kinds of socket count what they have
+ * taken in the same place.
  */
 static u32 mcp_room(const struct socket *sock, u32 held)
 {
